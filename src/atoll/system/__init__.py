@@ -1,0 +1,9 @@
+"""The model of a whole system, which the runner, the gateway compiler and the publishers interpret.
+
+Its one type is `System`, inert data that a user's system.py makes.
+It must not import the SDK's rooms or the platform's; it knows `contracts` only.
+"""
+
+from atoll.system.model import Cors, Gateway, Jwt, Nats, Part, Postgres, Route, Service, System
+
+__all__ = ["Cors", "Gateway", "Jwt", "Nats", "Part", "Postgres", "Route", "Service", "System"]

@@ -1,0 +1,149 @@
+"""The model of a whole system: services, their parts and the references between them. Inert data; interpreters do the work."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from atoll.contracts import Api, RateLimit
+
+
+def _place() -> str:
+    """``system.py:31``: where the user wrote the node that is being made, for messages that name the place."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("atoll.system", "dataclasses")):
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A server that the system needs besides its services. ``address``: use this running one instead of starting our own.
+
+    durable: NATS writes to disk before it acknowledges, PostgreSQL's fsync stays on. Off only for throw-away tests.
+    """
+
+    address: str = ""
+    durable: bool = True
+    place: str = field(default_factory=_place, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres(Part):
+    """One PostgreSQL server; each service that asks gets a database and a role of its own. address: an admin's URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nats(Part):
+    """NATS with JetStream. address: nats://[user:password@]host:port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service of the system.
+
+    name: lower-case word; its database, role, logs and address bear it.
+    serve: ``package.module:attribute`` of an atoll Service. asgi: the same of any ASGI application (FastAPI, say).
+    command: the argv of a program in any language that listens on $ATOLL_HOST:$ATOLL_PORT. Exactly one of the three.
+    source: folder with its code, relative to system.py; put on the import path, and watched for reload.
+    offers: the contracts that it implements. calls: names of services it calls (may be called only if declared).
+    database: whether it owns a database. instances: how many processes. environment: its own settings.
+    health: path that answers 200 when it is ready ("/health/ready" for atoll services; "" for a foreign one means
+      "ready when the port accepts").
+    """
+
+    name: str
+    serve: str = ""
+    asgi: str = ""
+    command: tuple[str, ...] = ()
+    source: str = ""
+    offers: tuple[type[Api], ...] = ()
+    calls: tuple[str, ...] = ()
+    database: bool = False
+    events: bool = False
+    instances: int = 1
+    environment: dict[str, str] = field(default_factory=dict)
+    health: str | None = None
+    place: str = field(default_factory=_place, compare=False)
+
+    @property
+    def ready_path(self) -> str:
+        """The readiness path; empty for a service that only has a port."""
+        if self.health is not None:
+            return self.health
+        return "/health/ready" if self.serve or self.asgi else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What the gateway lets in.
+
+    An Api class: each of its operations at its own method and path, with its access, limits and deadline.
+    A path prefix such as "/catalog" with ``to`` a service's name: everything below it, the prefix stripped unless ``keep_prefix``.
+    access and limits are for prefix routes (an Api's operations carry their own); ``public`` means no token is needed.
+    """
+
+    target: type[Api] | str
+    to: str = ""
+    keep_prefix: bool = False
+    public: bool = False
+    scopes: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    rate_limit: RateLimit | None = None
+    timeout: float = 15.0
+    websocket: bool = True
+    place: str = field(default_factory=_place, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Jwt:
+    """Whose tokens the gateway accepts. service: who serves the keys (or ``jwks_url`` outside the system)."""
+
+    service: str
+    issuer: str
+    audience: str
+    jwks_path: str = "/.well-known/jwks.json"
+    place: str = field(default_factory=_place, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Browser origins that may call; exact ("https://shop.example") or with one ``*`` as a sub-domain."""
+
+    origins: tuple[str, ...] = ()
+    credentials: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The API gateway (Envoy). port 0 takes a free one. tls: serve HTTPS with a development certificate."""
+
+    routes: tuple[Route, ...] = ()
+    port: int = 8080
+    jwt: Jwt | None = None
+    cors: Cors | None = None
+    rate_limit: RateLimit = RateLimit(requests=100, per=1.0)
+    body_limit: int = 1_048_576
+    tls: bool = False
+    address: str = "127.0.0.1"
+    place: str = field(default_factory=_place, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The graph of services, parts and references. Make one in system.py; every command reads it."""
+
+    name: str
+    services: tuple[Service, ...] = ()
+    gateway: Gateway | None = None
+    postgres: Postgres | None = None
+    nats: Nats | None = None
+    place: str = field(default_factory=_place, compare=False)
+
+    def service(self, name: str) -> Service:
+        """The service of that name; KeyError if there is none."""
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise KeyError(name)
