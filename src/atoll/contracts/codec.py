@@ -61,15 +61,15 @@ def decoder_for(kind: type[T] | Any) -> Callable[[bytes], T]:
     return checked
 
 
-def converter_for(kind: type[T] | Any) -> Callable[[dict[str, Any]], T]:
+def converter_for(kind: Any) -> Callable[[dict[str, Any]], Any]:
     """Like `decoder_for`, from a mapping of text values (a query string, a form): "3" becomes 3 where an int is wanted."""
     if _is_pydantic(kind):
         validate = kind.model_validate
-        return lambda values: _pydantic_call(validate, values)  # type: ignore[no-any-return]
+        return lambda values: _pydantic_call(validate, values)
 
-    def checked(values: dict[str, Any]) -> T:
+    def checked(values: dict[str, Any]) -> Any:
         try:
-            return msgspec.convert(values, kind, strict=False)  # type: ignore[no-any-return]
+            return msgspec.convert(values, kind, strict=False)
         except msgspec.ValidationError as error:
             raise invalid(error) from None
 
