@@ -18,4 +18,11 @@ system = System(
     ),
     postgres=Postgres(),
     nats=Nats(),
+    hints=(
+        """curl -s {gateway}/auth/register -H 'content-type: application/json' -d '{"email": "ada@example.com", "password": "correct horse battery"}'""",
+        """TOKEN=$(curl -s {gateway}/auth/token -d grant_type=password -d username=ada@example.com -d 'password=correct horse battery' | python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')""",
+        """ORDER=$(curl -s {gateway}/orders -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"items": [{"sku": "A1", "quantity": 2}], "currency": "EUR"}' | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')""",
+        """curl -s {gateway}/orders/$ORDER -H "authorization: Bearer $TOKEN\"""",
+        """curl -s {gateway}/quote -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"items": [{"sku": "B2", "quantity": 1}], "currency": "EUR"}'""",
+    ),
 )

@@ -5,5 +5,6 @@ It must not import the SDK's rooms or the platform's; it knows `contracts` only.
 """
 
 from atoll.system.model import Cors, Gateway, Jwt, Nats, Part, Postgres, Route, Service, System
+from atoll.system.trouble import Trouble
 
-__all__ = ["Cors", "Gateway", "Jwt", "Nats", "Part", "Postgres", "Route", "Service", "System"]
+__all__ = ["Cors", "Gateway", "Jwt", "Nats", "Part", "Postgres", "Route", "Service", "System", "Trouble"]

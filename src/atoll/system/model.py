@@ -132,13 +132,17 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The graph of services, parts and references. Make one in system.py; every command reads it."""
+    """The graph of services, parts and references. Make one in system.py; every command reads it.
+
+    hints: lines that ``atoll up`` prints when all is ready (a first request, say); ``{gateway}`` stands for the gateway's URL.
+    """
 
     name: str
     services: tuple[Service, ...] = ()
     gateway: Gateway | None = None
     postgres: Postgres | None = None
     nats: Nats | None = None
+    hints: tuple[str, ...] = ()
     place: str = field(default_factory=_place, compare=False)
 
     def service(self, name: str) -> Service:

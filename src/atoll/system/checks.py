@@ -1,0 +1,172 @@
+"""What is wrong with a system, before anything starts: each finding is one line that names the place in system.py."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from atoll.contracts.operations import RateLimit
+from atoll.system.model import Part, Service, System
+from atoll.system.routes import check_routes
+
+_NAME = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
+_REFERENCE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+_LONGEST_NAME = 40  # with the system's name before it, it stays below PostgreSQL's 63
+RESERVED = frozenset({"gateway", "envoy", "nats", "postgres", "supervisor", "dashboard", "template0", "template1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to put right. place: ``system.py:31``. text: what is wrong and what to do."""
+
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}"
+
+
+Check = Callable[[System], Iterator[tuple[str, str]]]
+
+
+def check(system: System, folder: Path | None = None) -> tuple[Finding, ...]:
+    """All findings, in the order of the file's lines. folder: that of system.py, to look for the services' sources."""
+    found = [Finding(place, text) for part in CHECKS for place, text in part(system)]
+    if folder is not None:
+        found += [Finding(place, text) for place, text in _sources(system, folder)]
+    return tuple(sorted(set(found), key=_by_line))
+
+
+def _by_line(finding: Finding) -> tuple[str, int, str]:
+    file, _, line = finding.place.rpartition(":")
+    return file, int(line) if line.isdigit() else 0, finding.text
+
+
+def _names(system: System) -> Iterator[tuple[str, str]]:
+    if not _good_name(system.name):
+        yield system.place, f"System {system.name!r}: {_NAME_RULE}"
+    first: dict[str, Service] = {}
+    for service in system.services:
+        if not _good_name(service.name):
+            yield service.place, f"Service {service.name!r}: {_NAME_RULE}"
+        if service.name in RESERVED:
+            yield service.place, f"Service {service.name!r}: the name belongs to a part of the system; take another"
+        twin = first.setdefault(service.name, service)
+        if twin is not service:
+            yield service.place, f"Service {service.name!r} is there already ({twin.place}); give one of them another name"
+
+
+_NAME_RULE = f"a name is a lower-case word of at most {_LONGEST_NAME} letters, digits and single hyphens; change it"
+
+
+def _good_name(name: str) -> bool:
+    return len(name) <= _LONGEST_NAME and _NAME.match(name) is not None
+
+
+def _kinds(system: System) -> Iterator[tuple[str, str]]:
+    for service in system.services:
+        given = [kind for kind in ("serve", "asgi", "command") if getattr(service, kind)]
+        if len(given) != 1:
+            what = f"has {' and '.join(given)}" if given else "has none of serve, asgi, command"
+            yield service.place, f"Service {service.name!r} {what}; give exactly one"
+        for kind in ("serve", "asgi"):
+            reference = getattr(service, kind)
+            if reference and not _REFERENCE.match(reference):
+                yield service.place, f"Service {service.name!r}: {kind}={reference!r} must be like 'package.module:attribute'"
+        if service.instances < 1:
+            yield service.place, f"Service {service.name!r}: instances is {service.instances}; it must be 1 or more"
+        if service.health and not service.health.startswith("/"):
+            yield service.place, f"Service {service.name!r}: health={service.health!r} must be a path such as '/health/ready'"
+
+
+def _calls(system: System) -> Iterator[tuple[str, str]]:
+    names = {service.name for service in system.services}
+    for service in system.services:
+        for callee in service.calls:
+            if callee == service.name:
+                yield service.place, f"Service {service.name!r} calls itself; take {callee!r} out of its calls"
+            elif callee not in names:
+                yield service.place, f"Service {service.name!r} calls {callee!r}, which is not a service; {_known(names)}"
+
+
+def _known(names: set[str]) -> str:
+    return f"known are {', '.join(sorted(names))}" if names else "there are no services"
+
+
+def _parts(system: System) -> Iterator[tuple[str, str]]:
+    for service in system.services:
+        if service.database and system.postgres is None:
+            yield service.place, f"Service {service.name!r} has a database, but the system has no postgres; add postgres=Postgres()"
+        if service.events and system.nats is None:
+            yield service.place, f"Service {service.name!r} has events, but the system has no nats; add nats=Nats()"
+    yield from _address(system.postgres, ("postgresql", "postgres"), "Postgres")
+    yield from _address(system.nats, ("nats", "tls"), "Nats")
+
+
+def _address(part: Part | None, schemes: tuple[str, ...], name: str) -> Iterator[tuple[str, str]]:
+    if part is None or not part.address:
+        return
+    url = urlsplit(part.address)
+    if url.scheme not in schemes or not url.hostname:
+        # The address may hold a password, so it is not repeated here.
+        yield part.place, f"{name}: the address must be like '{schemes[0]}://user:password@host:port'"
+
+
+def _ports(system: System) -> Iterator[tuple[str, str]]:
+    gateway = system.gateway
+    if gateway is not None and not 0 <= gateway.port <= 65535:
+        yield gateway.place, f"Gateway: port {gateway.port} is not a port; take one of 1 to 65535, or 0 for a free one"
+    users: dict[tuple[str, int], str] = {}
+    for name, host, port, place in _listeners(system):
+        if port and (taken := users.setdefault((host, port), name)) != name:
+            yield place, f"{name}: port {port} is {taken}'s already; give one of them another"
+
+
+def _listeners(system: System) -> Iterator[tuple[str, str, int, str]]:
+    for name, part, default in (("Postgres", system.postgres, 5432), ("Nats", system.nats, 4222)):
+        if part is not None and part.address:
+            url = urlsplit(part.address)
+            yield name, _host(url.hostname or ""), url.port or default, part.place
+    if system.gateway is not None:
+        yield "Gateway", _host(system.gateway.address), system.gateway.port, system.gateway.place
+
+
+def _host(name: str) -> str:
+    return "127.0.0.1" if name in {"localhost", "0.0.0.0", "::1", "::"} else name  # noqa: S104 - compared, not bound
+
+
+def _limits(system: System) -> Iterator[tuple[str, str]]:
+    gateway = system.gateway
+    if gateway is None:
+        return
+    if gateway.body_limit < 1:
+        yield gateway.place, f"Gateway: body_limit is {gateway.body_limit}; it must be at least 1 byte"
+    limits: list[tuple[str, RateLimit | None]] = [(gateway.place, gateway.rate_limit)]
+    limits += [(route.place, route.rate_limit) for route in gateway.routes]
+    for place, limit in limits:
+        if limit is not None and (limit.requests < 1 or limit.per <= 0):
+            yield place, f"RateLimit: {limit.requests} requests per {limit.per} s; both must be more than 0"
+
+
+def _offers(system: System) -> Iterator[tuple[str, str]]:
+    offered: dict[str, list[Service]] = defaultdict(list)
+    for service in system.services:
+        for api in service.offers:
+            offered[f"{api.__module__}.{api.__qualname__}"].append(service)
+    for name, services in offered.items():
+        if len(services) > 1:
+            others = services[0]
+            yield services[1].place, f"{name.rpartition('.')[2]} is offered by {others.name!r} ({others.place}) too; offer it in one service"
+
+
+def _sources(system: System, folder: Path) -> Iterator[tuple[str, str]]:
+    for service in system.services:
+        if service.source and not (folder / service.source).is_dir():
+            yield service.place, f"Service {service.name!r}: source {service.source!r} is not a folder beside {folder.name}/system.py; correct it"
+
+
+CHECKS: tuple[Check, ...] = (_names, _kinds, _calls, _parts, _ports, _limits, _offers, check_routes)
