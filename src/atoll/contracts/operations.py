@@ -39,12 +39,14 @@ class Access:
     """Who may call. Everything given must hold; ``public`` needs no caller at all.
 
     scopes: OAuth 2 scopes, all needed. roles: one of them is enough. peers: only these services (or "gateway") may call.
+    trusted: these services may call whomever they speak for, without the rest: they answer for what they ask.
     """
 
     public: bool = False
     scopes: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
 
 
 PUBLIC = Access(public=True)
