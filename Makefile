@@ -1,0 +1,42 @@
+# `make up` runs the shop, `make test` runs the tests; each does all the set-up it needs (Python 3.11+ with venv is enough).
+.DEFAULT_GOAL := help
+.PHONY: help setup up down shop test check format docs bench
+
+BIN := .venv/bin
+STAMP := .venv/.atoll-setup
+LOCKED := uv.lock pyproject.toml $(wildcard shop/*/pyproject.toml) scripts/setup
+
+help: ## show these verbs
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+setup: $(STAMP) ## make .venv with everything in it; the command is then .venv/bin/atoll
+
+$(STAMP): $(LOCKED)
+	@sh scripts/setup $(STAMP)
+
+up: setup ## run the whole shop here: gateway, services, PostgreSQL, NATS (Ctrl-C stops it)
+	@$(BIN)/atoll up
+
+down: setup ## stop the shop if it runs in the background
+	@$(BIN)/atoll down
+
+shop: up ## the same as up
+
+test: setup ## run every test
+	@$(BIN)/python -m pytest $(PYTEST)
+
+check: setup ## formatting, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: setup ## run the examples of the documentation
+	@$(BIN)/python -m pytest tests/docs
+
+bench: setup ## run the benchmarks; they print what they measured
+	@set -e; for file in bench/[!_]*.py; do [ -e "$$file" ] || continue; echo "== $$file"; $(BIN)/python $$file; done

