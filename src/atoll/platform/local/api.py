@@ -1,0 +1,116 @@
+"""The supervisor's HTTP API: the registry for services, the controls for the command line. One loopback port, two tokens."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Protocol
+
+import msgspec
+
+from atoll.platform.local.registry import DEFAULT_WEIGHT, Listed, Registry
+from atoll.platform.local.server import Call, Refusal
+from atoll.system import Trouble
+
+LONGEST_WAIT = 60.0  # seconds of a long poll
+
+
+class Controls(Protocol):
+    """What the command line can ask of a running system."""
+
+    def status(self) -> dict[str, object]: ...
+
+    def request_stop(self) -> None: ...
+
+    async def wait_ready(self, seconds: float) -> bool: ...
+
+    async def scale(self, service: str, instances: int) -> None: ...
+
+    async def restart(self, service: str) -> None: ...
+
+
+class Registration(msgspec.Struct):
+    """The body of PUT /v1/services/{name}/instances/{instance}."""
+
+    url: str
+    release: str = "dev"
+    weight: int = DEFAULT_WEIGHT
+
+
+class Scale(msgspec.Struct):
+    service: str
+    instances: int
+
+
+class Restart(msgspec.Struct):
+    """service "": all of them."""
+
+    service: str = ""
+
+
+class Api:
+    """Answers the calls. Services show the registry's token, the command line the control token."""
+
+    def __init__(self, registry: Registry, controls: Controls, registry_token: str, control_token: str) -> None:
+        self._registry = registry
+        self._controls = controls
+        self._registry_token = registry_token
+        self._control_token = control_token
+
+    async def answer(self, call: Call) -> object:
+        try:
+            return await self._route(call)
+        except Trouble as trouble:
+            raise Refusal(HTTPStatus.CONFLICT, str(trouble)) from None
+        except msgspec.DecodeError as error:
+            raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
+
+    async def _route(self, call: Call) -> object:
+        if call.path[:2] == ("v1", "services"):
+            self._require(call, self._registry_token, self._control_token)
+            return await self._services(call)
+        self._require(call, self._control_token)
+        match call.method, call.path:
+            case "GET", ("v1", "status"):
+                return self._controls.status()
+            case "GET", ("v1", "ready"):
+                return {"ready": await self._controls.wait_ready(_seconds(call, "wait"))}
+            case "POST", ("v1", "stop"):
+                self._controls.request_stop()
+            case "POST", ("v1", "scale"):
+                scale = msgspec.json.decode(call.body, type=Scale)
+                await self._controls.scale(scale.service, scale.instances)
+            case "POST", ("v1", "restart"):
+                await self._controls.restart(msgspec.json.decode(call.body, type=Restart).service)
+            case _:
+                raise Refusal(HTTPStatus.NOT_FOUND, "no such route")
+        return {"done": True}
+
+    async def _services(self, call: Call) -> object:
+        if len(call.path) < 3 or call.path[2] not in self._registry:
+            raise Refusal(HTTPStatus.NOT_FOUND, "no such service")
+        service = call.path[2]
+        match call.method, call.path[3:]:
+            case "GET", ():
+                if "after" not in call.query:
+                    return self._registry.get(service)
+                return await self._registry.after(service, int(_seconds(call, "after", 2**53)), _seconds(call, "wait"))
+            case "PUT", ("instances", instance):
+                body = msgspec.json.decode(call.body, type=Registration)
+                self._registry.put(service, Listed(body.url, instance, body.release, body.weight))
+            case "DELETE", ("instances", instance):
+                self._registry.remove(service, instance)
+            case _:
+                raise Refusal(HTTPStatus.NOT_FOUND, "no such route")
+        return self._registry.get(service)
+
+    def _require(self, call: Call, *tokens: str) -> None:
+        if not call.shows(*tokens):
+            raise Refusal(HTTPStatus.UNAUTHORIZED, "a bearer token of this system is needed")
+
+
+def _seconds(call: Call, name: str, most: float = LONGEST_WAIT) -> float:
+    """A number of the query, between 0 and ``most``."""
+    try:
+        return min(max(float(call.query.get(name, "0")), 0.0), most)
+    except ValueError:
+        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"{name} must be a number") from None

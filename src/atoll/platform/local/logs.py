@@ -1,0 +1,74 @@
+"""The log files of the system's processes: written by the processes themselves, so that they outlive the supervisor."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+LIMIT = 10_000_000  # bytes of one file before it is rotated
+KEPT = 3  # older files beside it: NAME.log.1 ... NAME.log.3
+
+
+def open_log(path: Path) -> int:
+    """A file descriptor to append to. Appending, so that a rotation by truncation leaves no hole."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+def rotate(folder: Path, limit: int = LIMIT) -> None:
+    """Copy each log above ``limit`` bytes aside and empty it: its writer keeps the file open, so it is never renamed."""
+    for path in folder.glob("*.log"):
+        if path.stat().st_size > limit:
+            _shift(path)
+            shutil.copyfile(path, _older(path, 1))
+            os.truncate(path, 0)
+
+
+def _older(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}")
+
+
+def _shift(path: Path) -> None:
+    for number in range(KEPT, 1, -1):
+        if _older(path, number - 1).exists():
+            _older(path, number - 1).replace(_older(path, number))
+
+
+def tail(path: Path, lines: int = 10, size: int = 65_536) -> tuple[str, ...]:
+    """The last lines of a log; none if there is no such file. At most ``size`` bytes are read."""
+    try:
+        with path.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(0, end - size))
+            text = log.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ()
+    return tuple(line for line in text.splitlines() if line.strip())[-lines:]
+
+
+class Follower:
+    """Reads what is added to some logs. Start it at the end of each, or ``lines`` before."""
+
+    def __init__(self) -> None:
+        self._places: dict[Path, int] = {}
+
+    def begin(self, path: Path) -> None:
+        """Follow from the present end."""
+        self._places[path] = path.stat().st_size if path.exists() else 0
+
+    def new_lines(self, paths: list[Path]) -> Iterator[tuple[Path, str]]:
+        """Whole lines added since the last call; a file that was rotated is read from its beginning."""
+        for path in paths:
+            if not path.exists():
+                continue
+            place = self._places.get(path, 0)
+            with path.open("rb") as log:
+                if os.fstat(log.fileno()).st_size < place:
+                    place = 0
+                log.seek(place)
+                block = log.read()
+            whole = block.rpartition(b"\n")[0]
+            self._places[path] = place + (len(whole) + 1 if b"\n" in block else 0)
+            for line in whole.splitlines():
+                yield path, line.decode("utf-8", "replace")

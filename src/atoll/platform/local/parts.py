@@ -1,0 +1,37 @@
+"""What every part of a system (PostgreSQL, NATS, Envoy) is to the supervisor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from atoll.platform.local.keeper import Keeper
+
+
+@dataclass(frozen=True, slots=True)
+class PartView:
+    """A part as ``atoll ps`` shows it. pid None: not running, or a given server. url holds no password."""
+
+    kind: str
+    pid: int | None
+    url: str
+    phase: str
+
+
+class LocalPart(Protocol):
+    """A part that runs here, or a given one that is only used."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def keeper(self) -> Keeper | None: ...
+
+    def view(self) -> PartView: ...
+
+
+def view(kind: str, keeper: Keeper | None, url: str) -> PartView:
+    """The view of a part of ours, or (without a keeper) of a given one."""
+    if keeper is None:
+        return PartView(kind, None, url, "given")
+    return PartView(kind, keeper.pid, url, keeper.phase)

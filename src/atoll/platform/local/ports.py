@@ -1,0 +1,79 @@
+"""Free ports of the loopback, remembered so that an address stays the same from one start to the next."""
+
+from __future__ import annotations
+
+import random
+import socket
+import sys
+
+from atoll.system import Trouble
+
+LOOPBACK = "127.0.0.1"
+# Below the range from which Linux (32768) and macOS (49152) take the ports of outgoing connections.
+_FIRST, _LAST = 20_000, 32_000
+_TRIES = 200
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a server could listen there now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+class Ports:
+    """Which port each name has. remembered: from the last run, changed in place."""
+
+    def __init__(self, remembered: dict[str, int]) -> None:
+        self.remembered = remembered
+
+    def take(self, name: str) -> int:
+        """The port that ``name`` had before if it is free, else another free one."""
+        port = self.remembered.get(name, 0)
+        if not port or not is_free(port):
+            port = self.remembered[name] = self._another()
+        return port
+
+    def _another(self) -> int:
+        taken = set(self.remembered.values())
+        for _ in range(_TRIES):
+            port = random.randint(_FIRST, _LAST)  # noqa: S311 - no secret
+            if port not in taken and is_free(port):
+                return port
+        raise Trouble(f"no free port between {_FIRST} and {_LAST} on {LOOPBACK}; end something that listens there")
+
+
+def require_free(port: int, host: str, what: str) -> None:
+    """Refuse a port in use, and say whose it is."""
+    if port < 1024 and sys.platform == "linux" and not _may_bind(port, host):
+        raise Trouble(f"{what}: port {port} needs root; take one above 1023 (--port N)")
+    if not is_free(port, host):
+        raise Trouble(f"{what}: port {port} is in use{_holder(port)}; end that, or take --port N, or use --isolated")
+
+
+def _may_bind(port: int, host: str) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except PermissionError:
+            return False
+        except OSError:
+            return True
+    return True
+
+
+def _holder(port: int) -> str:
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except (psutil.Error, OSError):
+        return ""  # other users' sockets don't show without root
+    return ""

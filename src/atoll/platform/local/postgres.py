@@ -1,0 +1,208 @@
+"""PostgreSQL on this machine: its data folder and its start."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from atoll.platform.local.binaries import find_postgres
+from atoll.platform.local.demotion import Demotion, demotion
+from atoll.platform.local.folder import Folder, write_private
+from atoll.platform.local.identity import identify
+from atoll.platform.local.keeper import Care, Keeper
+from atoll.platform.local.parts import PartView, view
+from atoll.platform.local.ports import LOOPBACK
+from atoll.platform.local.probes import accepts
+from atoll.platform.local.process import MARK, Launch, end
+from atoll.system import Trouble
+
+KIND = "postgres"
+ADMIN = "postgres"
+_STATUS_LINE = 7  # of postmaster.pid (miscadmin.h: LOCK_FILE_LINE_PM_STATUS is the 8th)
+_OWN_SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",
+    "shared_buffers": "64MB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "jit": "off",  # costs more than it gives for short statements
+    "max_logical_replication_workers": "0",
+    "log_checkpoints": "off",
+    "password_encryption": "scram-sha-256",
+}
+_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class OwnPostgres:
+    """A server of ours, in the system's data folder."""
+
+    kind = KIND
+
+    def __init__(self, folder: Folder, port: int, connections: int, durable: bool) -> None:
+        self.data = folder.postgres
+        self.port = port
+        self.keeper: Keeper | None = None
+        self.made = False  # whether this start made the data folder
+        self._folder = folder
+        self._connections = connections
+        self._durable = durable
+        self._password = folder.secret("postgres:admin")
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{LOOPBACK}:{self.port}"
+
+    @property
+    def admin_url(self) -> str:
+        """With the password; not for logs or argv."""
+        return f"postgresql://{ADMIN}:{self._password}@{LOOPBACK}:{self.port}/postgres"
+
+    def view(self) -> PartView:
+        return view(KIND, self.keeper, self.url)
+
+    async def start(self, watch: Callable[[Keeper], None]) -> None:
+        """Make the data folder if needed, and start; returns when it takes connections."""
+        program = (await asyncio.to_thread(find_postgres)).path
+        how = await asyncio.to_thread(demotion, program, self.data)
+        how.prepare(self.data)
+        if not (self.data / "PG_VERSION").exists():
+            await asyncio.to_thread(self._make, program, how)
+            self.made = True
+        version = await asyncio.to_thread(_version, program)
+        self._require_version(version)
+        await self._make_way()
+        launch = Launch(
+            KIND, (*how.prefix, *self._argv(program, version)), self._environment(), self._folder.path, self._folder.log(KIND),
+            stop_signal=signal.SIGINT, grace=20.0,
+        )  # fmt: skip
+        self.keeper = Keeper(Care(launch, self._ready, watch, attempts=4, before=self._make_way))
+        await self.keeper.start()
+
+    def _argv(self, program: Path, version: int) -> tuple[str, ...]:
+        settings = {**_OWN_SETTINGS, "port": str(self.port), "max_connections": str(self._connections)}
+        if version >= 18:
+            settings["io_method"] = "sync"  # no extra processes
+        if not self._durable:
+            settings |= _FORGETFUL
+        return (str(program), "-D", str(self.data), *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")))
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "ATOLL_"))}
+        return {**kept, MARK: str(self._folder.path), "LC_ALL": "C"}
+
+    def _make(self, program: Path, how: Demotion) -> None:
+        """initdb into a folder aside, renamed when whole: a start that was cut off leaves no half database."""
+        aside = self.data.with_name("postgres.new")
+        password = self._folder.path / "initdb.password"
+        subprocess.run(("rm", "-rf", str(aside)), check=True)  # noqa: S603, S607 - may be another user's files
+        aside.mkdir(mode=0o700)
+        how.prepare(aside)
+        write_private(password, self._password.encode())
+        if how.owner is not None:
+            os.chown(password, *how.owner)
+        argv = (
+            *how.prefix, str(program.with_name("initdb")), "-D", str(aside), "-U", ADMIN, f"--pwfile={password}",
+            "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-instructions",
+        )  # fmt: skip
+        try:
+            done = subprocess.run(argv, check=False, capture_output=True, text=True, env=self._environment(), cwd=self._folder.path)  # noqa: S603
+        finally:
+            password.unlink()
+        if done.returncode != 0:
+            raise _initdb_trouble(self.data, done.stdout + done.stderr)
+        aside.rename(self.data)
+
+    def _require_version(self, version: int) -> None:
+        made_by = (self.data / "PG_VERSION").read_text("ascii").strip()
+        if made_by != str(version):
+            raise Trouble(
+                f"{self.data} was made by PostgreSQL {made_by}, and the program found is {version}; "
+                f"put PostgreSQL {made_by} on PATH, or move the folder away to begin with empty data"
+            )
+
+    async def _make_way(self) -> None:
+        """A server of an earlier supervisor may still hold the data; or a reboot gave its pid to another program."""
+        lock = self.data / "postmaster.pid"
+        lines = _lines(lock)
+        if not lines or not lines[0].isdigit():
+            return
+        holder = identify(int(lines[0]))
+        if holder is None:
+            return
+        if _works_on(holder.pid, self.data):
+            await end(holder, signal.SIGINT, 20.0)
+        else:
+            lock.unlink(missing_ok=True)
+
+    async def _ready(self) -> bool:
+        # The server itself says so here; pg_ctl looks at the same line.
+        lines = _lines(self.data / "postmaster.pid")
+        of_ours = self.keeper is not None and lines[:1] == [str(self.keeper.pid)]
+        return of_ours and len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready"
+
+
+class GivenPostgres:
+    """A server whose address the model gives."""
+
+    kind = KIND
+    keeper: Keeper | None = None
+    made = False
+
+    def __init__(self, address: str, place: str) -> None:
+        self.admin_url = address
+        self._place = place
+        parts = urlsplit(address)
+        self.host, self.port = parts.hostname or LOOPBACK, parts.port or 5432
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{self.host}:{self.port}"
+
+    def view(self) -> PartView:
+        return view(KIND, None, self.url)
+
+    async def start(self, watch: Callable[[Keeper], None]) -> None:
+        """Only look whether it is there."""
+        if not await accepts(self.host, self.port):
+            raise Trouble(f"{self._place}: the given PostgreSQL at {self.host}:{self.port} is not reachable; start it, or correct the address")
+
+
+def database_url(server: OwnPostgres | GivenPostgres, name: str, password: str) -> str:
+    """The URL that a service gets: its own role on its own database."""
+    parts = urlsplit(server.admin_url)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"postgresql://{quote(name)}:{password}@{parts.hostname}:{parts.port or 5432}/{quote(name)}{query}"
+
+
+def _version(program: Path) -> int:
+    said = subprocess.run((program, "--version"), check=False, capture_output=True, text=True).stdout  # noqa: S603
+    number = next((word for word in said.split() if word[:1].isdigit()), "0")
+    return int(number.partition(".")[0].rstrip("develbtarc") or 0)
+
+
+def _initdb_trouble(data: Path, said: str) -> Trouble:
+    if "No space left" in said:
+        return Trouble(f"{data}: no space left on the disk; free some and run it again (nothing is lost)")
+    lines = [line for line in said.splitlines() if "error" in line.lower() or "fatal" in line.lower()] or said.splitlines()[-1:]
+    return Trouble(f"PostgreSQL could not make {data}: {' '.join(lines[:1])}; correct that and run it again", tuple(said.splitlines()[-10:]))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _works_on(pid: int, data: Path) -> bool:
+    import psutil
+
+    try:
+        return str(data) in psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False

@@ -1,0 +1,41 @@
+"""Whether something answers yet. Each probe is one short attempt; the keeper repeats it."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+_ATTEMPT = 2.0  # seconds
+
+
+async def accepts(host: str, port: int) -> bool:
+    """Whether a TCP connection is taken."""
+    return await _first_line(host, port, b"", 0) is not None
+
+
+async def greets(host: str, port: int, greeting: bytes) -> bool:
+    """Whether the server says ``greeting`` first, as NATS does."""
+    line = await _first_line(host, port, b"", len(greeting))
+    return line is not None and line.startswith(greeting)
+
+
+async def answers_ok(url: str) -> bool:
+    """Whether GET answers 200."""
+    parts = urlsplit(url)
+    request = f"GET {parts.path or '/'} HTTP/1.1\r\nhost: {parts.netloc}\r\nconnection: close\r\n\r\n".encode()
+    line = await _first_line(parts.hostname or "", parts.port or 80, request, 12)
+    return line is not None and line[9:12] == b"200"
+
+
+async def _first_line(host: str, port: int, request: bytes, wanted: int) -> bytes | None:
+    """The first ``wanted`` bytes of the answer to ``request``; None if nobody is there."""
+    try:
+        async with asyncio.timeout(_ATTEMPT):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(request)
+                return await reader.readexactly(wanted) if wanted else b""
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        return None

@@ -1,0 +1,115 @@
+"""What each service is told by environment variables: its names, its addresses and its secrets, and nobody else's."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from atoll.platform.local.folder import Folder
+from atoll.platform.local.ports import LOOPBACK
+from atoll.platform.local.process import MARK
+from atoll.system import Service, System
+from atoll.system.routes import destination
+
+RELEASE = "dev"
+GATEWAY = "gateway"  # the peer name of the gateway
+DRAIN_WAIT = "0.3"  # seconds; the local gateway and clients learn of a change within milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The addresses that every service of a started system shares.
+
+    root: folder of system.py. databases: service -> URL with its role's password. keys_url: of the token issuer's keys.
+    """
+
+    system: System
+    root: Path
+    folder: Folder
+    registry_url: str
+    broker_url: str
+    databases: dict[str, str]
+    keys_url: str
+
+    def environment(self, service: Service, instance: str, port: int) -> dict[str, str]:
+        """All variables of one instance: the user's own, the protocol's, the service's settings."""
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("ATOLL_")}
+        variables["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), variables.get("PATH", os.defpath)))
+        variables["PYTHONPATH"] = self._import_path(service, variables.get("PYTHONPATH", ""))
+        variables |= self._names(service, instance, port) | self._addresses(service) | self._secrets(service)
+        if not service.command:
+            variables["PYTHONSAFEPATH"] = "1"  # the working folder must not shadow a package
+        return variables | service.environment
+
+    def argv(self, service: Service) -> tuple[str, ...]:
+        """How an instance is started."""
+        if service.serve:
+            return (sys.executable, "-m", "atoll", "serve", service.serve)
+        if service.asgi:
+            return (sys.executable, "-m", "atoll.platform.local.uvicorn", service.asgi)
+        return service.command
+
+    def working_folder(self, service: Service) -> Path:
+        return self.root / service.source
+
+    def _import_path(self, service: Service, inherited: str) -> str:
+        source = self.root / service.source
+        code = source / "src" if (source / "src").is_dir() else source
+        return os.pathsep.join(dict.fromkeys(part for part in (str(code), str(self.root), inherited) if part))
+
+    def _names(self, service: Service, instance: str, port: int) -> dict[str, str]:
+        return {
+            "ATOLL_HOST": LOOPBACK,
+            "ATOLL_PORT": str(port),
+            "PORT": str(port),
+            "HOST": LOOPBACK,
+            "ATOLL_SYSTEM": self.system.name,
+            "ATOLL_SERVICE": service.name,
+            "ATOLL_INSTANCE": instance,
+            "ATOLL_RELEASE": RELEASE,
+            "ATOLL_LOG": "text",
+            "ATOLL_DRAIN_WAIT": DRAIN_WAIT,
+            MARK: str(self.folder.path),
+        }
+
+    def _addresses(self, service: Service) -> dict[str, str]:
+        variables = {"ATOLL_REGISTRY_URL": self.registry_url}
+        if service.name in self.databases:
+            variables["ATOLL_DATABASE_URL"] = self.databases[service.name]
+        if self.broker_url and (service.events or service.serve):
+            variables["ATOLL_BROKER_URL"] = self.broker_url
+        gateway = self.system.gateway
+        if gateway is not None and gateway.jwt is not None:
+            variables["ATOLL_JWKS_URL"] = self.keys_url
+            variables["ATOLL_JWT_ISSUER"] = gateway.jwt.issuer
+            variables["ATOLL_JWT_AUDIENCE"] = gateway.jwt.audience
+        return variables
+
+    def _secrets(self, service: Service) -> dict[str, str]:
+        callers = [other.name for other in self.system.services if service.name in other.calls]
+        if service.name in routed(self.system):
+            callers.append(GATEWAY)
+        return {
+            "ATOLL_REGISTRY_TOKEN": self.folder.secret("registry"),
+            "ATOLL_PEERS": json.dumps({caller: self.edge(caller, service.name) for caller in callers}),
+            "ATOLL_PEER_KEYS": json.dumps({callee: self.edge(service.name, callee) for callee in service.calls}),
+        }
+
+    def edge(self, caller: str, callee: str) -> str:
+        """The secret that ``caller`` shows to ``callee``."""
+        return edge_secret(self.folder, caller, callee)
+
+
+def edge_secret(folder: Folder, caller: str, callee: str) -> str:
+    return folder.secret(f"edge:{caller}>{callee}")
+
+
+def routed(system: System) -> frozenset[str]:
+    """The services that the gateway sends requests to."""
+    if system.gateway is None:
+        return frozenset()
+    services = (destination(route, system) for route in system.gateway.routes)
+    return frozenset(service.name for service in services if service is not None)
