@@ -1,0 +1,24 @@
+"""Events between services: the broker, the relay that publishes the outbox, the consumers.
+
+Its one type is `Broker`, the port to what carries messages; each adapter is a file of its own.
+It must not import any room but `data`, `service` and `contracts`; nats-py stays in `nats`.
+"""
+
+from atoll.messaging.broker import Broker, Delivery, Subscription, SubscriptionEnded, open_broker
+from atoll.messaging.consumer import Consumer
+from atoll.messaging.dead_letters import DeadLetter, DeadLetters
+from atoll.messaging.envelope import Envelope
+from atoll.messaging.relay import Relay
+
+__all__ = [
+    "Broker",
+    "Consumer",
+    "DeadLetter",
+    "DeadLetters",
+    "Delivery",
+    "Envelope",
+    "Relay",
+    "Subscription",
+    "SubscriptionEnded",
+    "open_broker",
+]
