@@ -1,9 +1,20 @@
-"""Publishes snapshots to a running Envoy, and goes back to the last good one when it refuses."""
+"""Publishes snapshots to a running Envoy, and goes back to the last good one when it refuses.
+
+Files have no acknowledgement, so each write is checked by Envoy's own statistics: the version that is in force, and the
+counts of refused updates.
+"""
 
 from __future__ import annotations
 
-from atoll.platform.gateway.files import GatewayFiles
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from atoll.platform.gateway.acceptance import Acceptance, Refusal
+from atoll.platform.gateway.admin import Admin, AdminUnreachable
+from atoll.platform.gateway.files import Document, GatewayFiles, snapshot_documents
 from atoll.platform.gateway.snapshot import Snapshot
+
+_PAUSE = 0.005  # seconds between questions: Envoy has read a file after 1-2 ms
 
 
 class SnapshotRefused(Exception):
@@ -15,29 +26,101 @@ class SnapshotRefused(Exception):
 
 
 class GatewayUnreachable(Exception):
-    """Envoy's admin port did not answer in time; one line."""
+    """Envoy's admin port did not answer in time, or Envoy did not come to a decision; one line."""
 
 
 class GatewayControl:
-    """The one writer of a running Envoy's configuration."""
+    """The one writer of a running Envoy's configuration. timeout: seconds for Envoy to take a whole snapshot."""
 
     def __init__(self, files: GatewayFiles, *, timeout: float = 10.0) -> None:
         self.files = files
         self.timeout = timeout
         self.current: Snapshot | None = None
+        self._admin = Admin(files.options.admin_port)
+        self._turn = asyncio.Lock()
 
     async def ready(self) -> None:
-        """Waits until Envoy is live and serves what its files say; `GatewayUnreachable` after the timeout."""
-        raise NotImplementedError
+        """Waits until Envoy is live; `GatewayUnreachable`, with Envoy's last words, after the timeout."""
+        await self._within(self._until(self._live))
 
     async def publish(self, snapshot: Snapshot) -> None:
         """Makes a snapshot the one in force: returns when Envoy has accepted all of it.
 
         `SnapshotRefused` if it is inconsistent or Envoy refuses any part: then the last good one is in force again.
-        `GatewayUnreachable` if Envoy does not answer: the files hold the last good one.
+        `GatewayUnreachable` if Envoy does not answer: then the files hold the last good one.
         """
-        raise NotImplementedError
+        if problems := snapshot.problems():
+            raise SnapshotRefused("; ".join(problems))
+        async with self._turn:
+            before = self.files.read()
+            try:
+                await self._within(self._advance(before, snapshot))
+            except Refusal as refusal:
+                await self._within(self._back(before))
+                raise SnapshotRefused(refusal.reason) from None
+            except BaseException:
+                self._restore(before)
+                raise
+            self.files.prune(snapshot)
+            self.current = snapshot
 
     async def drain(self) -> None:
-        """Tells Envoy to finish what is in flight and take no new connections; stop the process afterwards."""
-        raise NotImplementedError
+        """Tells Envoy to take no new connections and let what is in flight end; stop the process afterwards."""
+        await self._within(self._admin.drain())
+
+    async def _advance(self, before: Iterable[Document], snapshot: Snapshot) -> None:
+        """Two phases: old and new clusters together until the routes are in, then the new ones alone."""
+        documents = snapshot_documents(snapshot)
+        for document in documents:
+            await self._write(_with_old_clusters(document, before))
+        for document in documents:
+            await self._write(document)
+
+    async def _back(self, before: tuple[Document, ...]) -> None:
+        """The last good documents again; routes before the clusters that they no longer need."""
+        try:
+            clusters = next(document for document in before if document.kind == "cds")
+            now = self.files.read()
+            await self._write(_with_old_clusters(clusters, now))
+            for document in sorted(before, key=lambda document: ("sds", "eds", "lds", "rds", "cds").index(document.kind)):
+                await self._write(document)
+        except Refusal as refusal:
+            raise GatewayUnreachable(f"Envoy refuses the last good configuration as well: {refusal.reason}") from None
+
+    async def _write(self, document: Document) -> None:
+        """Writes a document and waits for Envoy's word: `Refusal` if it says no."""
+        acceptance = Acceptance(document, self._admin, self.files.log)
+        await acceptance.begin()
+        if self.files.write(document):
+            await self._until(acceptance.decided)
+
+    def _restore(self, before: Iterable[Document]) -> None:
+        for document in before:
+            self.files.write(document)
+
+    async def _live(self) -> bool:
+        try:
+            return await self._admin.ready()
+        except AdminUnreachable:
+            return False
+
+    async def _until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        while not await condition():
+            await asyncio.sleep(_PAUSE)
+
+    async def _within(self, work: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(self.timeout):
+                await work
+        except TimeoutError:
+            raise GatewayUnreachable(f"Envoy did not answer within {self.timeout:g} s; see {self.files.log}") from None
+        except AdminUnreachable as error:
+            raise GatewayUnreachable(f"{error}; see {self.files.log}") from None
+
+
+def _with_old_clusters(document: Document, before: Iterable[Document]) -> Document:
+    if document.kind != "cds":
+        return document
+    names = {resource["name"] for resource in document.resources}
+    old = [resource for known in before if known.kind == "cds" for resource in known.resources if resource["name"] not in names]
+    return Document("cds", document.name, (*document.resources, *old))

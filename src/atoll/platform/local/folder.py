@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -123,6 +123,12 @@ class Folder:
 
     def write_state(self, state: State) -> None:
         write_private(self._state, msgspec.json.format(msgspec.json.encode(state), indent=2))
+
+    def change_state(self, change: Callable[[State], object]) -> None:
+        """Read, change, write. Only the supervisor does, in one thread."""
+        state = self.read_state()
+        change(state)
+        self.write_state(state)
 
     def put_state_aside(self) -> Path:
         """Keep a damaged state file under another name, out of the way."""

@@ -65,7 +65,6 @@ class Wiring:
             "ATOLL_HOST": LOOPBACK,
             "ATOLL_PORT": str(port),
             "PORT": str(port),
-            "HOST": LOOPBACK,
             "ATOLL_SYSTEM": self.system.name,
             "ATOLL_SERVICE": service.name,
             "ATOLL_INSTANCE": instance,
@@ -79,7 +78,7 @@ class Wiring:
         variables = {"ATOLL_REGISTRY_URL": self.registry_url}
         if service.name in self.databases:
             variables["ATOLL_DATABASE_URL"] = self.databases[service.name]
-        if self.broker_url and (service.events or service.serve):
+        if self.broker_url and service.events:
             variables["ATOLL_BROKER_URL"] = self.broker_url
         gateway = self.system.gateway
         if gateway is not None and gateway.jwt is not None:

@@ -1,0 +1,72 @@
+"""Whether Envoy took a document: its statistics before and after a write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from atoll.platform.gateway.admin import Admin
+from atoll.platform.gateway.files import Document
+
+_PREFIXES = {
+    "cds": "cluster_manager.cds",
+    "lds": "listener_manager.lds",
+    "rds": "http.gateway.rds.gateway",
+    "eds": "cluster.{name}",
+    "sds": "sds.{name}",
+}
+_SETTLED = {"cds": "cluster_manager.warming_clusters", "lds": "listener_manager.total_listeners_warming"}
+_LINE = re.compile(rb"(?:update rejected|update failure|rejected): (.*)")
+
+
+class Refusal(Exception):
+    """Envoy said no; ``reason`` is what it said, in one line."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Acceptance:
+    """One write and Envoy's word on it."""
+
+    def __init__(self, document: Document, admin: Admin, log: Path) -> None:
+        self._document = document
+        self._admin = admin
+        self._log = log
+        self._prefix = _PREFIXES[document.kind].format(name=document.name)
+        self._refused = 0
+        self._log_size = 0
+
+    async def begin(self) -> None:
+        """Notes what was there before the write."""
+        self._refused = _refusals(await self._stats(), self._prefix)
+        self._log_size = self._log.stat().st_size if self._log.exists() else 0
+
+    async def decided(self) -> bool:
+        """True when the document is in force, or when nothing in Envoy reads it yet; `Refusal` when it was refused."""
+        stats = await self._stats()
+        if _refusals(stats, self._prefix) > self._refused:
+            raise Refusal(self._reason())
+        version = stats.get(f"{self._prefix}.version_text")
+        if version is None:
+            return True  # the cluster or listener that will read this file comes later in the snapshot
+        settled = _SETTLED.get(self._document.kind)
+        return version == self._document.version and not (settled and stats.get(settled))
+
+    async def _stats(self) -> Mapping[str, int | str]:
+        settled = _SETTLED.get(self._document.kind, "$^")
+        prefix = re.escape(self._prefix)
+        return await self._admin.stats(rf"^{prefix}\.(update_rejected|update_failure|version_text)$|^{re.escape(settled)}$")
+
+    def _reason(self) -> str:
+        """Envoy's own words, from its log."""
+        with self._log.open("rb") as file:
+            file.seek(self._log_size)
+            found = _LINE.findall(file.read())
+        return found[-1].decode(errors="replace").strip() if found else f"{self._prefix} was refused (see {self._log})"
+
+
+def _refusals(stats: Mapping[str, int | str], prefix: str) -> int:
+    return sum(int(stats.get(f"{prefix}.{name}", 0)) for name in ("update_rejected", "update_failure"))

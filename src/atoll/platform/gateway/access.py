@@ -1,0 +1,54 @@
+"""Scopes and roles: what the verified token must say, by route (Envoy's rbac filter).
+
+One policy denies for each thing that is needed and not there; its name is what the reply says. A token's claims are read
+from the metadata of the jwt filter, never from a header.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from atoll.contracts import Access
+from atoll.platform.gateway.entries import Entry
+from atoll.platform.gateway.typed import typed
+
+FILTER = "envoy.filters.http.rbac"
+CLAIMS = ("envoy.filters.http.jwt_authn", "token")  # where the jwt filter leaves the claims
+_PACKAGE = "envoy.extensions.filters.http.rbac.v3"
+
+
+def http_filter() -> dict[str, Any]:
+    """Lets everything through where a route does not say otherwise."""
+    return {"name": FILTER, "typed_config": typed(f"{_PACKAGE}.RBAC")}
+
+
+def route_policy(entry: Entry) -> dict[str, Any]:
+    """All scopes, and one of the roles."""
+    policies = _policies(entry.access)
+    if not policies:
+        return {}
+    return {FILTER: typed(f"{_PACKAGE}.RBACPerRoute", rbac={"rules": {"action": "DENY", "policies": policies}})}
+
+
+def _policies(access: Access) -> dict[str, Any]:
+    policies = {f"the scope {scope}": _without("scope", (scope,)) for scope in access.scopes}
+    if access.roles:
+        named = "the role " if len(access.roles) == 1 else "one of the roles "
+        policies[named + ", ".join(access.roles)] = _without("roles_text", access.roles)
+    return policies
+
+
+def _without(claim: str, values: tuple[str, ...]) -> dict[str, Any]:
+    """A policy that matches callers whose claim (a list) has none of the values; a claim that is missing has none."""
+    having = {"or_ids": {"ids": [_having(claim, value) for value in values]}}
+    return {"permissions": [{"any": True}], "principals": [{"not_id": having}]}
+
+
+def _having(claim: str, value: str) -> dict[str, Any]:
+    space, key = CLAIMS
+    matcher = {
+        "filter": space,
+        "path": [{"key": key}, {"key": claim}],
+        "value": {"list_match": {"one_of": {"string_match": {"exact": value}}}},
+    }
+    return {"sourced_metadata": {"metadata_matcher": matcher, "metadata_source": "DYNAMIC"}}

@@ -1,0 +1,71 @@
+"""Envoy's admin port: a small HTTP client for questions to it. The connection is loopback, and closed after each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from urllib.parse import quote
+
+_LIMIT = 16 * 1024 * 1024  # bytes of a reply
+
+
+class AdminUnreachable(Exception):
+    """Nothing answers at the admin port, or it does not speak HTTP; one line."""
+
+
+class Admin:
+    """The admin of one Envoy at 127.0.0.1:port. Every question takes at most ``timeout`` seconds."""
+
+    def __init__(self, port: int, *, timeout: float = 5.0) -> None:
+        self.port = port
+        self.timeout = timeout
+
+    async def stats(self, pattern: str) -> Mapping[str, int | str]:
+        """Counters, gauges and texts whose names match a regular expression."""
+        status, body = await self._ask("GET", f"/stats?format=json&filter={quote(pattern)}")
+        if status != 200:
+            raise AdminUnreachable(f"Envoy's admin at 127.0.0.1:{self.port} answered {status} to a question for statistics")
+        found = json.loads(body)["stats"]
+        return {stat["name"]: stat["value"] for stat in found if "name" in stat and "value" in stat}
+
+    async def ready(self) -> bool:
+        """Whether Envoy is live: initialised and not draining."""
+        status, _ = await self._ask("GET", "/ready")
+        return status == 200
+
+    async def drain(self) -> None:
+        """Stop taking connections, let what is in flight end."""
+        await self._ask("POST", "/drain_listeners?graceful")
+
+    async def _ask(self, method: str, path: str) -> tuple[int, bytes]:
+        try:
+            async with asyncio.timeout(self.timeout):
+                return await self._exchange(method, path)
+        except (OSError, TimeoutError, EOFError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            raise AdminUnreachable(f"Envoy's admin at 127.0.0.1:{self.port} does not answer: {reason}") from error
+
+    async def _exchange(self, method: str, path: str) -> tuple[int, bytes]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=_LIMIT)
+        try:
+            head = f"{method} {path} HTTP/1.1\r\nhost: admin\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            writer.write(head.encode())
+            await writer.drain()
+            status = int((await reader.readline()).split()[1])
+            chunked = False
+            while line := (await reader.readline()).strip():
+                chunked = chunked or line.lower().replace(b" ", b"") == b"transfer-encoding:chunked"
+            return status, await (_chunks(reader) if chunked else reader.read())
+        except IndexError as error:
+            raise ValueError("it closed the connection") from error
+        finally:
+            writer.close()
+
+
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    content = bytearray()
+    while size := int(await reader.readline(), 16):
+        content += await reader.readexactly(size)
+        await reader.readline()
+    return bytes(content)

@@ -1,0 +1,105 @@
+"""RDS: one virtual host with a route for each entry, and the policies that travel with it.
+
+Policies are on the routes and not in the listener, so that changing one never touches a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from typing import Any
+
+from atoll.platform.gateway import access, body_limit, cors, jwt, rate_limit
+from atoll.platform.gateway.deadlines import deadline_headers, route_timeouts
+from atoll.platform.gateway.entries import Entry
+from atoll.platform.gateway.matches import EVENTS, WEBSOCKET, covers, prefix_rewrite, route_match
+from atoll.platform.gateway.retries import retry_policy
+from atoll.platform.gateway.typed import header
+from atoll.system import Gateway
+
+ROUTES = "gateway"
+
+
+def route_configuration(gateway: Gateway, entries: Sequence[Entry]) -> dict[str, Any]:
+    """The RouteConfiguration resource."""
+    exact = [entry for entry in entries if not entry.is_prefix]
+    prefixes = [entry for entry in entries if entry.is_prefix]
+    host: dict[str, Any] = {
+        "name": ROUTES,
+        "domains": ["*"],
+        "routes": [
+            *(_route(gateway, entry) for entry in exact),
+            *_wrong_methods(gateway, exact),
+            *(route for entry in prefixes for route in _prefix_routes(gateway, entry)),
+        ],
+    }
+    if gateway.cors is not None:
+        host["typed_per_filter_config"] = cors.policy(gateway.cors)
+    # A route to a cluster that is not there would be accepted otherwise, and answer 503.
+    return {"name": ROUTES, "virtual_hosts": [host], "validate_clusters": True}
+
+
+class _Kind(Enum):
+    """What a request asks for, beside its path."""
+
+    PLAIN = ""
+    EVENTS = " (events)"
+    WEBSOCKET = " (websocket)"
+
+
+_HEADERS = {_Kind.PLAIN: (), _Kind.EVENTS: EVENTS, _Kind.WEBSOCKET: WEBSOCKET}
+
+
+def _prefix_routes(gateway: Gateway, entry: Entry) -> Iterator[dict[str, Any]]:
+    """A prefix may lead to any program: its websockets and server-sent events get routes without a time limit."""
+    if entry.websocket:
+        yield _route(gateway, entry, _Kind.WEBSOCKET)
+    yield _route(gateway, entry, _Kind.EVENTS)
+    yield _route(gateway, entry)
+
+
+def _route(gateway: Gateway, entry: Entry, kind: _Kind = _Kind.PLAIN) -> dict[str, Any]:
+    streams = entry.streams or kind is not _Kind.PLAIN
+    route = {
+        "name": entry.name + kind.value,
+        "match": route_match(entry, _HEADERS[kind]),
+        "route": {
+            "cluster": entry.service,
+            **prefix_rewrite(entry),
+            **route_timeouts(entry, streams=streams),
+            "retry_policy": retry_policy(entry),
+            "upgrade_configs": [{"upgrade_type": "websocket"}] if kind is _Kind.WEBSOCKET else [],
+        },
+        "request_headers_to_add": [*deadline_headers(entry, streams=streams), *_prefix_header(entry)],
+        # Identity travels in the atoll-* headers; a token that was not needed must not be judged a second time.
+        "request_headers_to_remove": [] if entry.is_prefix else ["authorization"],
+        "typed_per_filter_config": {
+            **jwt.route_policy(gateway.jwt, entry),
+            **access.route_policy(entry),
+            **rate_limit.route_policy(entry),
+            **body_limit.route_policy(entry, websocket=kind is _Kind.WEBSOCKET),
+        },
+    }
+    return {key: value for key, value in route.items() if value}
+
+
+def _prefix_header(entry: Entry) -> list[dict[str, Any]]:
+    """Tells a program where it is mounted (what FastAPI calls root_path)."""
+    return [header("x-forwarded-prefix", entry.path)] if entry.strip else []
+
+
+def _wrong_methods(gateway: Gateway, exact: Sequence[Entry]) -> list[dict[str, Any]]:
+    """After all operations: a path that is known, with a method that is not, answers 405 and says which are."""
+    first_of_shape = {entry.shape: entry for entry in reversed(exact)}
+    return [_wrong_method(gateway, entry, exact) for entry in exact if first_of_shape[entry.shape] is entry]
+
+
+def _wrong_method(gateway: Gateway, entry: Entry, exact: Sequence[Entry]) -> dict[str, Any]:
+    allowed = sorted({other.method for other in exact if covers(other, entry.path)})
+    return {
+        "name": f"{entry.path} (other methods)",
+        "match": route_match(entry, any_method=True),
+        "direct_response": {"status": 405},
+        "response_headers_to_add": [header("allow", ", ".join(allowed))],
+        **({"typed_per_filter_config": jwt.disabled()} if gateway.jwt is not None else {}),
+    }

@@ -1,0 +1,45 @@
+"""W3C trace context: a client's trace is continued, a new one is made otherwise; spans go to an OTLP receiver if there is one.
+
+Without a receiver new traces are marked as not sampled: their ids still tie logs together, and nobody keeps spans.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from atoll.platform.gateway.options import GatewayModelError
+from atoll.platform.gateway.typed import typed
+
+RECEIVER = "atoll.otlp"  # the cluster; no service's name has a dot
+_NOWHERE = "http://127.0.0.1/v1/traces"  # Envoy's tracer insists on an exporter; its cluster has no endpoint then
+
+
+def tracing(otlp_url: str) -> dict[str, Any]:
+    """The listener's tracing: makes and passes on trace context even when nobody takes spans."""
+    exporter = {"http_uri": {"uri": otlp_url or _NOWHERE, "cluster": RECEIVER, "timeout": "1s"}}
+    config = typed("envoy.config.trace.v3.OpenTelemetryConfig", service_name="gateway", http_service=exporter)
+    return {
+        "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": config},
+        "random_sampling": {"value": 100 if otlp_url else 0},
+        "spawn_upstream_span": False,
+    }
+
+
+def receiver_cluster(otlp_url: str) -> dict[str, Any]:
+    """The cluster of the receiver; without one it has no endpoint."""
+    endpoints = [{"lb_endpoints": [_endpoint(otlp_url)]}] if otlp_url else []
+    return {
+        "name": RECEIVER,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": RECEIVER, "endpoints": endpoints},
+    }
+
+
+def _endpoint(otlp_url: str) -> dict[str, Any]:
+    parts = urlsplit(otlp_url)
+    if parts.scheme != "http" or not parts.hostname or not parts.port:
+        raise GatewayModelError(f"OTLP receiver {otlp_url!r} is not like http://127.0.0.1:4318/v1/traces")
+    address = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
+    return {"endpoint": {"address": {"socket_address": {"address": address, "port_value": parts.port}}}}

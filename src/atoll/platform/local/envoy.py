@@ -1,0 +1,119 @@
+"""Envoy on this machine: its start, and the publishing of the ready instances to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from atoll.platform.gateway import (
+    Endpoint,
+    GatewayControl,
+    GatewayFiles,
+    GatewayModelError,
+    GatewayOptions,
+    GatewayUnreachable,
+    Snapshot,
+    SnapshotRefused,
+    compile_snapshot,
+    development_certificate,
+)
+from atoll.platform.local.binaries import find_envoy
+from atoll.platform.local.folder import Folder
+from atoll.platform.local.keeper import Care, Keeper
+from atoll.platform.local.parts import PartView, view
+from atoll.platform.local.ports import LOOPBACK
+from atoll.platform.local.probes import answers_ok
+from atoll.platform.local.process import MARK, Launch
+from atoll.platform.local.registry import Listed
+from atoll.platform.local.wiring import GATEWAY, edge_secret, routed
+from atoll.system import Gateway, System
+
+KIND = "envoy"
+_AGAIN = 0.5  # seconds until an unreachable Envoy is told once more
+
+
+class OwnEnvoy:
+    """The gateway's process. port: where clients come in. said: told (one line) when a snapshot was refused."""
+
+    kind = KIND
+
+    def __init__(self, folder: Folder, system: System, gateway: Gateway, ports: tuple[int, int], said: Callable[[str], None]) -> None:
+        self.keeper: Keeper | None = None
+        self.port, self._admin_port = ports
+        self._folder = folder
+        self._system = system
+        self._gateway = gateway
+        self._said = said
+        self._control: GatewayControl | None = None
+        self._options: GatewayOptions | None = None
+
+    @property
+    def url(self) -> str:
+        scheme = "https" if self._gateway.tls else "http"
+        host = LOOPBACK if self._gateway.address in {"", "0.0.0.0", "::"} else self._gateway.address  # noqa: S104 - compared
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def view(self) -> PartView:
+        return view(KIND, self.keeper, self.url)
+
+    async def start(self, watch: Callable[[Keeper], None]) -> None:
+        program = (await asyncio.to_thread(find_envoy)).path
+        self._options = await asyncio.to_thread(self._make_options)
+        self._folder.gateway.mkdir(mode=0o700, exist_ok=True)
+        files = GatewayFiles(self._folder.gateway, self._options)
+        self._control = GatewayControl(files)
+        files.write_bootstrap()
+        files.install(self._compile({}))
+        environment = {MARK: str(self._folder.path), "PATH": os.environ.get("PATH", os.defpath)}
+        launch = Launch(KIND, files.argv(program), environment, self._folder.gateway, self._folder.log(KIND), grace=5.0)
+        self.keeper = Keeper(Care(launch, self._ready, watch, attempts=3))
+        await self.keeper.start()
+
+    async def publish(self, services: Mapping[str, Sequence[Listed]]) -> None:
+        """Make these instances the ones that get traffic. Tries until Envoy is there; a refused snapshot is said, not raised."""
+        if self._control is None:
+            return
+        try:
+            snapshot = self._compile({name: [_endpoint(listed) for listed in listing] for name, listing in services.items()})
+        except GatewayModelError as error:
+            self._said(str(error))
+            return
+        while True:
+            try:
+                await self._control.publish(snapshot)
+                return
+            except SnapshotRefused as refused:
+                self._said(str(refused))
+                return
+            except GatewayUnreachable:
+                await asyncio.sleep(_AGAIN)  # it is being brought back
+
+    async def drain(self) -> None:
+        """Finish what is in flight, take nothing new."""
+        if self._control is not None and self.keeper is not None and self.keeper.phase == "ready":
+            with contextlib.suppress(GatewayUnreachable):
+                await self._control.drain()
+
+    def _compile(self, endpoints: Mapping[str, Sequence[Endpoint]]) -> Snapshot:
+        if self._options is None:
+            raise RuntimeError("the gateway is not started")
+        return compile_snapshot(self._system, endpoints, self._options)
+
+    def _make_options(self) -> GatewayOptions:
+        certificate = development_certificate(self._folder.gateway / "tls") if self._gateway.tls else None
+        return GatewayOptions(
+            self.port,
+            self._admin_port,
+            {name: edge_secret(self._folder, GATEWAY, name) for name in routed(self._system)},
+            certificate,
+            access_log=str(self._folder.log("access")),
+        )
+
+    async def _ready(self) -> bool:
+        return await answers_ok(f"http://{LOOPBACK}:{self._admin_port}/ready")
+
+
+def _endpoint(listed: Listed) -> Endpoint:
+    return Endpoint(listed.url, listed.instance, listed.release, listed.weight)

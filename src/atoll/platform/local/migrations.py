@@ -1,0 +1,70 @@
+"""A service's migrations: a step of its own before its instances start, left out when its database has them already."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import atoll
+from atoll.platform.local.folder import Folder
+from atoll.platform.local.logs import tail
+from atoll.platform.local.process import Launch, Process, how_it_ended
+from atoll.platform.local.wiring import Wiring
+from atoll.system import Service, Trouble
+
+LIMIT = 300.0  # seconds
+_IGNORED = frozenset({"__pycache__", ".git", ".venv", "node_modules", "tests"})
+
+
+async def migrate(service: Service, wiring: Wiring, folder: Folder) -> None:
+    """Run ``atoll migrate`` for the service; Trouble, with the last lines of its log, when it fails."""
+    if not (service.serve and service.database):
+        return
+    now = await asyncio.to_thread(fingerprint, wiring.root / service.source)
+    state = folder.read_state()
+    if state.migrated.get(service.name) == now:
+        return
+    await _run(service, wiring, folder)
+    folder.change_state(lambda state: state.migrated.__setitem__(service.name, now))
+
+
+async def _run(service: Service, wiring: Wiring, folder: Folder) -> None:
+    name = f"{service.name}-migrate"
+    log = folder.log(name)
+    environment = wiring.environment(service, name, 0)
+    argv = (sys.executable, "-m", "atoll", "migrate", service.serve)
+    process = Process.start(Launch(name, argv, environment, wiring.working_folder(service), log))
+    try:
+        async with asyncio.timeout(LIMIT):
+            code = await asyncio.shield(process.exited)
+    except TimeoutError:
+        raise Trouble(f"{name}: not done after {LIMIT:.0f} s; see {log}") from None
+    finally:
+        if process.running:
+            await process.kill()
+    if code != 0:
+        last = tail(log, 1)
+        said = f": {last[0]}" if last else ""
+        raise Trouble(f"{name} ended with {how_it_ended(code)}{said}; see {log}", tail(log))
+
+
+def fingerprint(source: Path) -> str:
+    """Changes whenever a file of the service, or of the framework, does: then the migrations are run again (it is safe to)."""
+    digest = hashlib.sha256()
+    for root in (source, Path(atoll.__file__).parent):
+        for line in sorted(_files(root)):
+            digest.update(line.encode())
+    return digest.hexdigest()
+
+
+def _files(root: Path) -> Iterator[str]:
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if name not in _IGNORED and not name.startswith(".")]
+        for name in files:
+            if name.endswith((".py", ".sql", ".mako", ".ini", ".toml")):
+                stat = os.stat(os.path.join(folder, name))
+                yield f"{folder}/{name}:{stat.st_size}:{stat.st_mtime_ns}"
