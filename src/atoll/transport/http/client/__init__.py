@@ -1,0 +1,10 @@
+"""Calling operations over HTTP.
+
+Its one type is `HttpChannel`, which carries a typed client's calls over the thin port `HttpClient`.
+Only `pyreqwest` in here imports pyreqwest.
+"""
+
+from atoll.transport.http.client.channel import HttpChannel
+from atoll.transport.http.client.port import HttpClient, HttpReply
+
+__all__ = ["HttpChannel", "HttpClient", "HttpReply"]

@@ -1,0 +1,17 @@
+"""The shapes of ASGI 3, as far as they are used here, and the port that tells who calls."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from atoll.service import Caller
+
+Scope = MutableMapping[str, Any]
+Event = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+Identify = Callable[[Mapping[str, str]], Awaitable[Caller | None]]
+"""From a request's headers (lower-case names) to its verified caller; None without credentials, Unauthenticated for bad ones."""
