@@ -37,7 +37,7 @@ FormText = Annotated[str, Meta(max_length=4096)]
 
 
 class OAuthProblem(Problem, frozen=True, omit_defaults=True):
-    """A problem document that OAuth clients read too: ``error`` and ``error_description`` as RFC 6749, section 5.2, says."""
+    """A problem document that OAuth clients read too (RFC 6749, section 5.2)."""
 
     error: str = ""
     error_description: str = ""
@@ -109,8 +109,8 @@ class Registered(Message):
 class TokenForm(Message):
     """OAuth 2's token request, as a form. Unknown parameters are ignored, as RFC 6749, section 3.2, wants it.
 
-    grant_type: ``password`` (username is the email), ``refresh_token`` or ``client_credentials`` (id and secret here, or
-      by HTTP Basic). scope: fewer scopes than one may have, space separated; all of them when it is empty.
+    grant_type: ``password`` (username is the email), ``refresh_token`` or ``client_credentials`` (id and secret here
+      or by HTTP Basic). scope: fewer scopes than one may have, space separated; all of them when it is empty.
     """
 
     grant_type: FormText = ""

@@ -1,6 +1,7 @@
 """What the order service promises: orders, their prices, and the facts about them.
 
-Amounts are whole minor units (cents) of the order's currency. A caller sees only their own orders; another's is not found.
+Amounts are whole minor units (cents) of the order's currency. A caller sees only their own orders; another's is not
+found.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Item(Input):
 
 
 class PlaceOrder(Input):
-    """What a customer wants. Prices come from the shop's own list. card: which card is charged; a token, never a number."""
+    """What a customer wants; prices come from the shop's own list. card: which card is charged, never its number."""
 
     items: Annotated[tuple[Item, ...], Meta(min_length=1, max_length=MAX_ITEMS)]
     currency: Currency = DEFAULT_CURRENCY
@@ -137,7 +138,7 @@ class OrderConfirmed(Event, subject="order.confirmed", version=1, key="order_id"
 
 
 class OrderCancelled(Event, subject="order.cancelled", version=1, key="order_id"):
-    """An order will not be delivered: its payment was declined, or the customer cancelled it. A captured payment goes back."""
+    """An order will not be delivered: its payment was declined, or it was cancelled (what was paid goes back)."""
 
     order_id: OrderId
     user_id: UserId
