@@ -29,7 +29,7 @@ class Refusal(Exception):
 
 
 class Acceptance:
-    """One write and Envoy's word on it."""
+    """One document and Envoy's word on it: since `begin`, or since Envoy started."""
 
     def __init__(self, document: Document, admin: Admin, log: Path) -> None:
         self._document = document
@@ -47,13 +47,12 @@ class Acceptance:
     async def decided(self) -> bool:
         """True when the document is in force, or when nothing in Envoy reads it yet; `Refusal` when it was refused."""
         stats = await self._stats()
+        version = stats.get(f"{self._prefix}.version_text")
+        if version == self._document.version:
+            return not stats.get(_SETTLED.get(self._document.kind, ""))
         if _refusals(stats, self._prefix) > self._refused:
             raise Refusal(self._reason())
-        version = stats.get(f"{self._prefix}.version_text")
-        if version is None:
-            return True  # the cluster or listener that will read this file comes later in the snapshot
-        settled = _SETTLED.get(self._document.kind)
-        return version == self._document.version and not (settled and stats.get(settled))
+        return version is None  # the cluster or listener that will read this file comes later in the snapshot
 
     async def _stats(self) -> Mapping[str, int | str]:
         settled = _SETTLED.get(self._document.kind, "$^")

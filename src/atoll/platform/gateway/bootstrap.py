@@ -18,8 +18,8 @@ def bootstrap(options: GatewayOptions) -> dict[str, Any]:
             "ignore_global_conn_limit": True,
         },
         "dynamic_resources": {
-            "lds_config": source(options.folder, "lds", "listeners"),
-            "cds_config": source(options.folder, "cds", "clusters"),
+            "lds_config": source("lds", "listeners"),
+            "cds_config": source("cds", "clusters"),
         },
         "overload_manager": {"resource_monitors": [_max_connections(options.max_connections)]},
     }

@@ -22,7 +22,7 @@ def service_cluster(service: str, options: GatewayOptions) -> dict[str, Any]:
     return {
         "name": service,
         "type": "EDS",
-        "eds_cluster_config": {"eds_config": endpoints_source(options, service)},
+        "eds_cluster_config": {"eds_config": endpoints_source(service)},
         "connect_timeout": CONNECT_TIMEOUT,
         "lb_policy": "LEAST_REQUEST",
         # No panic: better an honest 503 than requests to an instance that is known to be bad.
@@ -68,7 +68,7 @@ def _http_options(service: str, options: GatewayOptions) -> dict[str, Any]:
     if options.peer_secrets.get(service):
         codec = typed("envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec")
         protocol["http_filters"] = [
-            injected_secret(service, options),
+            injected_secret(service),
             {"name": "envoy.filters.http.upstream_codec", "typed_config": codec},
         ]
     return protocol

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from atoll.platform.gateway.typed import typed
@@ -20,7 +21,7 @@ CONTENT_TYPES = [
     "image/svg+xml",
 ]
 MIN_LENGTH = 860  # bytes; below, a reply fits in a packet anyway
-_LIBRARIES = {  # the first that the client takes equally well wins; levels that keep up with a request
+_LIBRARIES: Mapping[str, tuple[str, dict[str, Any]]] = {  # the first that the client takes equally well wins; levels that keep up with a request
     "zstd": ("Zstd", {"compression_level": 3}),
     "brotli": ("Brotli", {"quality": 4}),
     "gzip": ("Gzip", {"compression_level": "COMPRESSION_LEVEL_4"}),

@@ -70,7 +70,7 @@ class GatewayControl:
 
     async def _advance(self, before: Iterable[Document], snapshot: Snapshot) -> None:
         """Two phases: old and new clusters together until the routes are in, then the new ones alone."""
-        documents = snapshot_documents(snapshot)
+        documents = snapshot_documents(snapshot, self.files.folder)
         for document in documents:
             await self._write(_with_old_clusters(document, before))
         for document in documents:
@@ -90,9 +90,10 @@ class GatewayControl:
     async def _write(self, document: Document) -> None:
         """Writes a document and waits for Envoy's word: `Refusal` if it says no."""
         acceptance = Acceptance(document, self._admin, self.files.log)
-        await acceptance.begin()
-        if self.files.write(document):
-            await self._until(acceptance.decided)
+        if self.files.differs(document):
+            await acceptance.begin()
+            self.files.write(document)
+        await self._until(acceptance.decided)
 
     def _restore(self, before: Iterable[Document]) -> None:
         for document in before:
@@ -105,7 +106,7 @@ class GatewayControl:
             return False
 
     async def _until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - what is waited for happens in another process
             await asyncio.sleep(_PAUSE)
 
     async def _within(self, work: Awaitable[None]) -> None:

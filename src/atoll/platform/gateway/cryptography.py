@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from atoll.platform.gateway.options import Certificate
 
@@ -39,15 +40,15 @@ def _usable(files: Certificate, names: tuple[str, ...]) -> bool:
     covered = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return (
         certificate.public_key() == key.public_key()
-        and certificate.not_valid_after_utc - datetime.now(timezone.utc) > RENEWED_BEFORE
+        and certificate.not_valid_after_utc - datetime.now(UTC) > RENEWED_BEFORE
         and all(_general_name(name) in covered for name in names)
     )
 
 
 def _make(files: Certificate, names: tuple[str, ...]) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Atoll development")])
-    now = datetime.now(timezone.utc)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Atoll development")])
+    now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -58,7 +59,7 @@ def _make(files: Certificate, names: tuple[str, ...]) -> None:
         .not_valid_after(now + LIFETIME)
         .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
     )
     encoded = key.private_bytes(

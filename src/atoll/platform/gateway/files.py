@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from atoll.platform.gateway.bootstrap import bootstrap
+from atoll.platform.gateway.config_sources import anchored
 from atoll.platform.gateway.options import GatewayOptions
 from atoll.platform.gateway.snapshot import Resource, Snapshot, content_version
 
@@ -42,8 +43,15 @@ class Document:
         return json.dumps({"version_info": self.version, "resources": resources}, indent=1).encode()
 
 
-def snapshot_documents(snapshot: Snapshot) -> tuple[Document, ...]:
+def snapshot_documents(snapshot: Snapshot, folder: Path) -> tuple[Document, ...]:
     """The files of a snapshot, in the order in which a running Envoy needs them: what is referred to comes first."""
+    return tuple(
+        Document(document.kind, document.name, tuple(anchored(document.resources, folder)))
+        for document in _documents(snapshot)
+    )
+
+
+def _documents(snapshot: Snapshot) -> tuple[Document, ...]:
     return (
         *(Document("sds", name, (secret,)) for name, secret in sorted(snapshot.secrets.items())),
         *(Document("eds", name, (assignment,)) for name, assignment in sorted(snapshot.endpoints.items())),
@@ -54,11 +62,11 @@ def snapshot_documents(snapshot: Snapshot) -> tuple[Document, ...]:
 
 
 class GatewayFiles:
-    """The files of one Envoy, in ``options.folder``, which nobody else reads (mode 0700)."""
+    """The files of one Envoy, in a folder that nobody else reads (mode 0700)."""
 
-    def __init__(self, options: GatewayOptions) -> None:
+    def __init__(self, folder: Path, options: GatewayOptions) -> None:
+        self.folder = folder.absolute()
         self.options = options
-        self.folder = options.folder
 
     @property
     def log(self) -> Path:
@@ -74,7 +82,7 @@ class GatewayFiles:
             if not self.path(empty.kind, empty.name).exists():
                 self.write(empty)
         path = self.folder / "bootstrap.json"
-        self._replace(path, json.dumps(bootstrap(self.options), indent=1).encode())
+        self._replace(path, json.dumps(anchored(bootstrap(self.options), self.folder), indent=1).encode())
         return path
 
     def argv(self, program: Path | str) -> tuple[str, ...]:
@@ -95,7 +103,7 @@ class GatewayFiles:
     def install(self, snapshot: Snapshot) -> None:
         """Writes a snapshot without asking Envoy, for the time before it runs: what it starts with."""
         self.write_bootstrap()
-        for document in snapshot_documents(snapshot):
+        for document in snapshot_documents(snapshot, self.folder):
             self.write(document)
         self.prune(snapshot)
 
@@ -103,13 +111,15 @@ class GatewayFiles:
         """Where a document is."""
         return self.folder / kind / f"{name}.json"
 
-    def write(self, document: Document) -> bool:
-        """Replaces a file if its content differs; whether it did. Envoy reads it at once."""
-        path, content = self.path(document.kind, document.name), document.encoded()
-        if path.exists() and path.read_bytes() == content:
-            return False
-        self._replace(path, content)
-        return True
+    def differs(self, document: Document) -> bool:
+        """Whether the file is missing or has another content."""
+        path = self.path(document.kind, document.name)
+        return not path.exists() or path.read_bytes() != document.encoded()
+
+    def write(self, document: Document) -> None:
+        """Replaces the file, if its content differs; Envoy reads it at once."""
+        if self.differs(document):
+            self._replace(self.path(document.kind, document.name), document.encoded())
 
     def read(self) -> tuple[Document, ...]:
         """The documents that are in force now."""

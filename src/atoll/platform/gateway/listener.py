@@ -45,7 +45,7 @@ def _connection_manager(gateway: Gateway, options: GatewayOptions) -> dict[str, 
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="gateway",
         codec_type="AUTO",  # HTTP/1.1, and HTTP/2 by ALPN or by prior knowledge
-        rds={"route_config_name": ROUTES, "config_source": routes_source(options)},
+        rds={"route_config_name": ROUTES, "config_source": routes_source()},
         http_filters=http_filters(gateway, options.jwks_cache),
         upgrade_configs=[{"upgrade_type": "websocket", "enabled": False}],  # off unless a route asks for it
         early_header_mutation_extensions=client_headers_removed(),

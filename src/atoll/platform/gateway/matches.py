@@ -9,7 +9,6 @@ from typing import Any
 from atoll.platform.gateway.entries import PARAMETER, Entry
 from atoll.platform.gateway.typed import safe_regex
 
-
 EVENTS = ({"name": "accept", "string_match": {"contains": "text/event-stream"}},)
 # Exactly what Envoy takes for an upgrade; HTTP/2's extended CONNECT looks the same by then.
 WEBSOCKET = (

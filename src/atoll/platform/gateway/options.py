@@ -56,7 +56,6 @@ class Certificate:
 class GatewayOptions:
     """What this machine decides about the gateway.
 
-    folder: where Envoy's files are; absolute, short-lived or not, read by nobody else.
     port, admin_port: where Envoy listens; 0 is not allowed, so take a free port before. The admin is on 127.0.0.1.
     peer_secrets: {service: the secret that the gateway shows to it}, sent as ``atoll-peer: gateway:<secret>``.
     certificate: needed when the model's gateway says ``tls=True`` (see `development_certificate`).
@@ -67,7 +66,6 @@ class GatewayOptions:
     concurrency: Envoy's worker threads. max_connections: clients' connections at once; more are closed at once.
     """
 
-    folder: Path
     port: int
     admin_port: int
     peer_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)

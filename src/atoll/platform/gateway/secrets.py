@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from atoll.platform.gateway.config_sources import secret_source
-from atoll.platform.gateway.options import GatewayOptions
 from atoll.platform.gateway.typed import typed
 
 PEER = "gateway"
@@ -16,11 +15,11 @@ def peer_secret(service: str, secret: str) -> dict[str, Any]:
     return {"name": service, "generic_secret": {"secret": {"inline_string": secret}}}
 
 
-def injected_secret(service: str, options: GatewayOptions) -> dict[str, Any]:
+def injected_secret(service: str) -> dict[str, Any]:
     """The upstream filter that adds ``atoll-peer: gateway:<secret>``; a request never goes out without it."""
     credential = typed(
         "envoy.extensions.http.injected_credentials.generic.v3.Generic",
-        credential={"name": service, "sds_config": secret_source(options, service)},
+        credential={"name": service, "sds_config": secret_source(service)},
         header="atoll-peer",
         header_value_prefix=f"{PEER}:",
     )
