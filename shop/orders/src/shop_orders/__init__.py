@@ -1,1 +1,8 @@
+"""The order service of the shop: takes orders at its own prices and follows them until they are paid, declined or cancelled.
 
+Its one type is `Order`. It must not import another service, only `atoll` and `shop_contracts`.
+"""
+
+from shop_orders.service import service
+
+__all__ = ["service"]

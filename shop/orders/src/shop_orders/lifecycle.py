@@ -1,0 +1,46 @@
+"""The life of an order: which fact moves it from which status to which. The whole of the rule is the table below.
+
+            payment captured   payment declined   customer cancels
+pending     confirmed          declined           cancelled
+confirmed   -                  -                  cancelled
+declined    -                  -                  refused
+cancelled   -                  -                  refused
+
+A dash: nothing changes. Facts from the broker come late, twice and in any order, so none of them is ever an error here: the
+first one decides. In particular a capture that comes after the customer cancelled changes nothing; the payment service
+hears of the cancellation too, and pays back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+from shop_contracts import NotCancellable, OrderStatus
+
+
+class Fact(Enum):
+    """What can happen to an order after it was placed."""
+
+    CAPTURED = "payment captured"
+    DECLINED = "payment declined"
+    CANCEL = "customer cancels"
+
+
+MOVES: Final[Mapping[tuple[OrderStatus, Fact], OrderStatus]] = {
+    ("pending", Fact.CAPTURED): "confirmed",
+    ("pending", Fact.DECLINED): "declined",
+    ("pending", Fact.CANCEL): "cancelled",
+    ("confirmed", Fact.CANCEL): "cancelled",
+}
+
+
+def after(status: OrderStatus, fact: Fact) -> OrderStatus:
+    """The status after the fact; the same one if it changes nothing. NotCancellable if the customer asks too late."""
+    moved = MOVES.get((status, fact))
+    if moved is not None:
+        return moved
+    if fact is Fact.CANCEL:
+        raise NotCancellable(f"the order is {status} already")
+    return status

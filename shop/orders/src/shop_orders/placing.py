@@ -1,0 +1,49 @@
+"""Placing an order, and asking beforehand what it would cost."""
+
+from __future__ import annotations
+
+from atoll.contracts import new_id
+from atoll.data import Database, Work
+from atoll.service import Caller, implements
+from shop_contracts import (
+    ChargeRequest,
+    OrderCreated,
+    OrderId,
+    Orders,
+    Payments,
+    PlaceOrder,
+    Quote,
+    UserId,
+)
+from shop_contracts import Order as OrderView
+from shop_orders.order import Order
+from shop_orders.pricing import Cart, check_currency, fill_cart, skus_of
+from shop_orders.store import Reads, add_order, read_prices
+
+
+@implements(Orders.place)
+async def place_order(command: PlaceOrder, caller: Caller, work: Work) -> OrderView:
+    """Stores the order and tells everyone, in one transaction; its payment comes by event."""
+    order = Order.place(UserId(caller.subject), await _fill(command, work))
+    await add_order(work, order)
+    await work.publish(OrderCreated(order.id, order.customer, order.total, order.currency, command.card))
+    return order.view()
+
+
+@implements(Orders.quote)
+async def quote_order(command: PlaceOrder, database: Database, payments: Payments) -> Quote:
+    """Asks the payment service whether it would accept the total. The order id is made up: a dry run leaves no trace.
+
+    No unit of work: a connection must not be held while another service is asked.
+    """
+    async with database.connection() as connection:
+        cart = await _fill(command, connection)
+    request = ChargeRequest(new_id(OrderId), cart.total, cart.currency, dry_run=True, card=command.card)
+    charge = await payments.charge(request)
+    return Quote(cart.total, cart.currency, charge.accepted)
+
+
+async def _fill(command: PlaceOrder, source: Reads) -> Cart:
+    check_currency(command.currency)
+    prices = await read_prices(source, skus_of(command.items), command.currency)
+    return fill_cart(command.items, prices, command.currency)

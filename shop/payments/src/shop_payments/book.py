@@ -1,0 +1,69 @@
+"""Payments in the payment service's own database, within the unit of work of one request."""
+
+from __future__ import annotations
+
+from atoll.contracts import Event, NotFound
+from atoll.data import Row, Work
+from shop_contracts import OrderId, PaymentId
+from shop_payments.payment import Payment
+
+_COLUMNS = "id, order_id, amount, currency, created_at, state, refunded, reason"
+_CLAIM = f"INSERT INTO payments ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (order_id) DO NOTHING"  # noqa: S608
+_OF_ORDER = f"SELECT {_COLUMNS} FROM payments WHERE order_id = $1 FOR UPDATE"  # noqa: S608 - constant names
+_LOCK = f"SELECT {_COLUMNS} FROM payments WHERE id = $1 FOR UPDATE"  # noqa: S608
+_READ = f"SELECT {_COLUMNS} FROM payments WHERE id = $1"  # noqa: S608
+_SAVE = """
+UPDATE payments SET amount = $2, currency = $3, state = $4, refunded = $5, reason = $6, changed_at = now() WHERE id = $1
+"""
+
+
+class WorkBook:
+    """The `PaymentBook` of a unit of work."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def claim(self, wanted: Payment) -> Payment:
+        """See `PaymentBook`. An insert that meets another one's row waits until that unit of work ends."""
+        status = await self._work.execute(
+            _CLAIM, wanted.id, wanted.order_id, wanted.amount, wanted.currency, wanted.created_at, wanted.state,
+            wanted.refunded, wanted.reason,
+        )  # fmt: skip
+        return wanted if status.endswith(" 1") else await self._of_order(wanted.order_id)
+
+    async def lock(self, payment_id: PaymentId) -> Payment:
+        """See `PaymentBook`."""
+        return _found(await self._work.fetchrow(_LOCK, payment_id), payment_id)
+
+    async def read(self, payment_id: PaymentId) -> Payment:
+        """The payment as it is now. NotFound."""
+        return _found(await self._work.fetchrow(_READ, payment_id), payment_id)
+
+    async def save(self, payment: Payment) -> None:
+        """See `PaymentBook`."""
+        await self._work.execute(
+            _SAVE, payment.id, payment.amount, payment.currency, payment.state, payment.refunded, payment.reason
+        )
+
+    async def publish(self, event: Event) -> None:
+        """See `PaymentBook`."""
+        await self._work.publish(event)
+
+    async def _of_order(self, order_id: OrderId) -> Payment:
+        row = await self._work.fetchrow(_OF_ORDER, order_id)
+        if row is None:
+            raise LookupError(f"the payment of order {order_id} vanished while it was claimed")
+        return _payment(row)
+
+
+def _found(row: Row | None, payment_id: PaymentId) -> Payment:
+    if row is None:
+        raise NotFound(f"there is no payment {payment_id}")
+    return _payment(row)
+
+
+def _payment(row: Row) -> Payment:
+    return Payment(**{name: row[name] for name in _NAMES})
+
+
+_NAMES = tuple(_COLUMNS.split(", "))

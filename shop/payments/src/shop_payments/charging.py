@@ -1,0 +1,101 @@
+"""How an order is charged exactly once, whatever is repeated, lost, late or killed.
+
+One row a payment, unique by order: whoever claims it holds its lock until the unit of work ends, so a charge and a
+cancellation of one order never run together. The provider commits by itself, before we do. When we die in between, our row is
+gone and its booking stays; the repeat claims again and asks with the same key, and the provider gives the answer it gave. When
+a cancellation comes in between, `void` gives the money back and lets no charge follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from atoll.contracts import Event
+from shop_contracts import CardToken, OrderId, PaymentId
+from shop_payments.payment import Payment
+from shop_payments.provider import CardCharge, PaymentProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What is to be charged: minor units of ``currency`` for an order, from a card."""
+
+    order_id: OrderId
+    amount: int
+    currency: str
+    card: CardToken
+
+    def charge(self) -> CardCharge:
+        """As the provider wants it; the order's id is the key."""
+        return CardCharge(str(self.order_id), self.amount, self.currency, self.card)
+
+
+class PaymentBook(Protocol):
+    """Payments in the unit of work of this request, and the events that commit with it."""
+
+    async def claim(self, wanted: Payment) -> Payment:
+        """The payment of this order, locked until the unit of work ends: the one that is there, else ``wanted``, now stored."""
+
+    async def lock(self, payment_id: PaymentId) -> Payment:
+        """The payment, locked until the unit of work ends. NotFound."""
+
+    async def save(self, payment: Payment) -> None:
+        """Stores a claimed payment's new state."""
+
+    async def publish(self, event: Event) -> None:
+        """Tells others, when the unit of work commits."""
+
+
+async def charge_order(book: PaymentBook, provider: PaymentProvider, demand: Demand) -> Payment:
+    """Charges the order, or finds what became of it before. ChargeMismatch, ProviderUnavailable."""
+    payment = await book.claim(Payment.open(demand.order_id, demand.amount, demand.currency))
+    match payment.state:
+        case "open":
+            return await _decided(book, payment.decide(await provider.charge(demand.charge())))
+        case "blocked":
+            return await _decided(book, payment.decline_blocked(demand.amount, demand.currency))
+        case "captured" | "declined":
+            payment.must_be_for(demand.amount, demand.currency)
+            return payment
+
+
+async def cancel_charge(book: PaymentBook, provider: PaymentProvider, order_id: OrderId) -> Payment:
+    """Gives back what was captured for the order, or sees to it that it is never charged. ProviderUnavailable."""
+    payment = await book.claim(Payment.open(order_id))
+    if payment.state != "open" and not payment.left:
+        return payment
+    given_back = await provider.void(str(order_id))
+    if payment.state == "open":
+        blocked = payment.block()
+        await book.save(blocked)
+        return blocked
+    return await _given_back(book, payment, given_back)
+
+
+async def refund_payment(
+    book: PaymentBook, provider: PaymentProvider, payment_id: PaymentId, amount: int | None, key: str
+) -> Payment:
+    """Gives back ``amount`` minor units, or all that is left. NotFound, NotRefundable, ProviderUnavailable.
+
+    key: the caller's name for this refund. Without one, what was refunded before names it: a repeat after a crash finds the same
+    state, and so the same name.
+    """
+    payment = await book.lock(payment_id)
+    wanted = payment.left if amount is None else amount
+    payment.give_back(wanted)  # refuses before the provider is asked
+    await provider.refund(str(payment.order_id), f"{payment.id}:{key or payment.refunded}", wanted)
+    return await _given_back(book, payment, wanted)
+
+
+async def _decided(book: PaymentBook, payment: Payment) -> Payment:
+    await book.save(payment)
+    await book.publish(payment.news())
+    return payment
+
+
+async def _given_back(book: PaymentBook, payment: Payment, amount: int) -> Payment:
+    payment = payment.give_back(amount)
+    await book.save(payment)
+    await book.publish(payment.refund_news(amount))
+    return payment

@@ -1,0 +1,46 @@
+"""How long we wait for a provider: each call ends in time, whatever it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from shop_contracts import ProviderUnavailable
+from shop_payments.provider import CardCharge, Decision, PaymentProvider
+
+
+class InTime:
+    """The provider, with ``seconds`` for each of its answers; then it is ProviderUnavailable."""
+
+    def __init__(self, provider: PaymentProvider, seconds: float) -> None:
+        self._provider = provider
+        self._seconds = seconds
+
+    async def check(self, charge: CardCharge) -> Decision:
+        """See `PaymentProvider`."""
+        async with self._patience():
+            return await self._provider.check(charge)
+
+    async def charge(self, charge: CardCharge) -> Decision:
+        """See `PaymentProvider`."""
+        async with self._patience():
+            return await self._provider.charge(charge)
+
+    async def refund(self, key: str, refund_key: str, amount: int) -> None:
+        """See `PaymentProvider`."""
+        async with self._patience():
+            await self._provider.refund(key, refund_key, amount)
+
+    async def void(self, key: str) -> int:
+        """See `PaymentProvider`."""
+        async with self._patience():
+            return await self._provider.void(key)
+
+    @asynccontextmanager
+    async def _patience(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._seconds):
+                yield
+        except TimeoutError:
+            raise ProviderUnavailable(f"the acquirer did not answer in {self._seconds:g} s; ask again") from None
