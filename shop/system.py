@@ -8,8 +8,18 @@ system = System(
     "shop",
     services=(
         Service("auth", serve="shop_auth:service", source="auth", offers=(Auth,), database=True),
-        Service("orders", serve="shop_orders:service", source="orders", offers=(Orders,), calls=("payments",), database=True, events=True),
-        Service("payments", serve="shop_payments:service", source="payments", offers=(Payments,), database=True, events=True),
+        Service(
+            "orders",
+            serve="shop_orders:service",
+            source="orders",
+            offers=(Orders,),
+            calls=("payments",),
+            database=True,
+            events=True,
+        ),
+        Service(
+            "payments", serve="shop_payments:service", source="payments", offers=(Payments,), database=True, events=True
+        ),
     ),
     gateway=Gateway(
         routes=(Route(Auth), Route(Orders)),

@@ -15,7 +15,7 @@ def load_service(target: str) -> Service:
     """The `Service` that ``target`` names; CannotServe says in one line why there is none."""
     found = load(target)
     if not isinstance(found, Service):
-        raise CannotServe(f"{target} is a {type(found).__name__}, not an atoll.service.Service")
+        raise CannotServe(f"{target} is of type {type(found).__name__}, not an atoll.service.Service")
     return found
 
 
@@ -33,7 +33,9 @@ def load(target: str) -> Any:
             raise CannotServe(f"there is no module {error.name!r}; is its folder on PYTHONPATH?") from None
         raise CannotServe(f"{module_name} needs the module {error.name!r}, which is not installed") from None
     except Exception as error:  # the user's code may fail in any way while it is imported
-        raise CannotServe(f"{module_name} cannot be imported: {_where(error)}{type(error).__name__}: {error}") from error
+        raise CannotServe(
+            f"{module_name} cannot be imported: {_where(error)}{type(error).__name__}: {error}"
+        ) from error
     if not hasattr(module, attribute):
         raise CannotServe(f"{module_name} has no attribute {attribute!r}")
     return getattr(module, attribute)

@@ -36,7 +36,9 @@ async def run_providers(
     if len(waiting) < len(providers):
         raise CannotServe("two providers provide the same type; keep one")
     while waiting:
-        ready = [kind for kind, provider in waiting.items() if all(need in objects for need in _needs(provider).values())]
+        ready = [
+            kind for kind, provider in waiting.items() if all(need in objects for need in _needs(provider).values())
+        ]
         if not ready:
             raise CannotServe(_stuck(waiting, objects))
         for kind in ready:

@@ -88,7 +88,7 @@ def _getter(function: Callable[..., Any], parameter: inspect.Parameter, hint: An
         return lambda request: request.scope[kind]
     if kind in sources.provided:
         value = sources.provided[kind]
-        return lambda request: value
+        return lambda _: value
     raise TypeError(_unknown(function, parameter, hint, mark, sources))
 
 

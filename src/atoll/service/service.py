@@ -18,7 +18,7 @@ class Service:
     handlers: functions marked with @implements or @consumes. calls: the Apis that it calls; each becomes an injectable client.
     publishes: the events that it publishes (for AsyncAPI; publishing another one is an error).
     provides: functions whose return annotation is what they provide, one object a process; ``async def``, or an async
-      generator that yields it once and cleans up after the yield. Their parameters are settings, clients and other provided things.
+      generator that yields it once and cleans up after the yield. They may ask for settings, clients and provided things.
     settings: msgspec Structs or dataclasses read once from the environment: field ``card_limit`` is ``CARD_LIMIT``.
     migrations: ``package:folder`` with the Alembic revisions of its own tables; given means that it owns a database.
     mounts: ASGI applications by path prefix.

@@ -57,7 +57,10 @@ def _names(system: System) -> Iterator[tuple[str, str]]:
             yield service.place, f"Service {service.name!r}: the name belongs to a part of the system; take another"
         twin = first.setdefault(service.name, service)
         if twin is not service:
-            yield service.place, f"Service {service.name!r} is there already ({twin.place}); give one of them another name"
+            yield (
+                service.place,
+                f"Service {service.name!r} is there already ({twin.place}); give one of them another name",
+            )
 
 
 _NAME_RULE = f"a name is a lower-case word of at most {_LONGEST_NAME} letters, digits and single hyphens; change it"
@@ -76,11 +79,17 @@ def _kinds(system: System) -> Iterator[tuple[str, str]]:
         for kind in ("serve", "asgi"):
             reference = getattr(service, kind)
             if reference and not _REFERENCE.match(reference):
-                yield service.place, f"Service {service.name!r}: {kind}={reference!r} must be like 'package.module:attribute'"
+                yield (
+                    service.place,
+                    f"Service {service.name!r}: {kind}={reference!r} must be like 'package.module:attribute'",
+                )
         if service.instances < 1:
             yield service.place, f"Service {service.name!r}: instances is {service.instances}; it must be 1 or more"
         if service.health and not service.health.startswith("/"):
-            yield service.place, f"Service {service.name!r}: health={service.health!r} must be a path such as '/health/ready'"
+            yield (
+                service.place,
+                f"Service {service.name!r}: health={service.health!r} must be a path such as '/health/ready'",
+            )
 
 
 def _calls(system: System) -> Iterator[tuple[str, str]]:
@@ -90,7 +99,10 @@ def _calls(system: System) -> Iterator[tuple[str, str]]:
             if callee == service.name:
                 yield service.place, f"Service {service.name!r} calls itself; take {callee!r} out of its calls"
             elif callee not in names:
-                yield service.place, f"Service {service.name!r} calls {callee!r}, which is not a service; {_known(names)}"
+                yield (
+                    service.place,
+                    f"Service {service.name!r} calls {callee!r}, which is not a service; {_known(names)}",
+                )
 
 
 def _known(names: set[str]) -> str:
@@ -100,7 +112,10 @@ def _known(names: set[str]) -> str:
 def _parts(system: System) -> Iterator[tuple[str, str]]:
     for service in system.services:
         if service.database and system.postgres is None:
-            yield service.place, f"Service {service.name!r} has a database, but the system has no postgres; add postgres=Postgres()"
+            yield (
+                service.place,
+                f"Service {service.name!r} has a database, but the system has no postgres; add postgres=Postgres()",
+            )
         if service.events and system.nats is None:
             yield service.place, f"Service {service.name!r} has events, but the system has no nats; add nats=Nats()"
     yield from _address(system.postgres, ("postgresql", "postgres"), "Postgres")
@@ -160,13 +175,19 @@ def _offers(system: System) -> Iterator[tuple[str, str]]:
     for name, services in offered.items():
         if len(services) > 1:
             others = services[0]
-            yield services[1].place, f"{name.rpartition('.')[2]} is offered by {others.name!r} ({others.place}) too; offer it in one service"
+            yield (
+                services[1].place,
+                f"{name.rpartition('.')[2]} is offered by {others.name!r} ({others.place}) too; offer it in one service",
+            )
 
 
 def _sources(system: System, folder: Path) -> Iterator[tuple[str, str]]:
     for service in system.services:
         if service.source and not (folder / service.source).is_dir():
-            yield service.place, f"Service {service.name!r}: source {service.source!r} is not a folder beside {folder.name}/system.py; correct it"
+            yield (
+                service.place,
+                f"Service {service.name!r}: source {service.source!r} is not a folder beside {folder.name}/system.py; correct it",
+            )
 
 
 CHECKS: tuple[Check, ...] = (_names, _kinds, _calls, _parts, _ports, _limits, _offers, check_routes)

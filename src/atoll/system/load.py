@@ -97,5 +97,7 @@ def _only_system(module: ModuleType, path: Path) -> System:
         raise Trouble(f'{path.name}:1: there is no System in it; add system = System("name", services=(...))')
     if len(systems) > 1:
         first, second = systems[:2]
-        raise Trouble(f"{second.place}: a second System, {second.name!r}, besides {first.name!r} of {first.place}; keep one")
+        raise Trouble(
+            f"{second.place}: a second System, {second.name!r}, besides {first.name!r} of {first.place}; keep one"
+        )
     return systems[0]

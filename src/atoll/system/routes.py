@@ -21,7 +21,10 @@ def check_routes(system: System) -> Iterator[tuple[str, str]]:
         else:
             yield from _api(route, route.target, system)
         if gateway.jwt is None and _needs_caller(route):
-            yield route.place, f"Route {label(route)} needs a caller, but the gateway has no jwt; add jwt=Jwt(...), or make it public"
+            yield (
+                route.place,
+                f"Route {label(route)} needs a caller, but the gateway has no jwt; add jwt=Jwt(...), or make it public",
+            )
     yield from _collisions(gateway)
 
 
@@ -63,7 +66,10 @@ def _api(route: Route, api: type[Api], system: System) -> Iterator[tuple[str, st
         where = f"{route.to!r} is not a service" if route.to else "no service offers it"
         yield route.place, f"Route {api.__name__} leads nowhere: {where}; add {api.__name__} to a service's offers"
     elif api not in service.offers:
-        yield route.place, f"Route {api.__name__} leads nowhere: {service.name!r} does not offer it; add it to its offers"
+        yield (
+            route.place,
+            f"Route {api.__name__} leads nowhere: {service.name!r} does not offer it; add it to its offers",
+        )
     if not api.operations_:
         yield route.place, f"Route {api.__name__} leads nowhere: it has no operations; give it one"
 
@@ -80,7 +86,10 @@ def _collisions(gateway: Gateway) -> Iterator[tuple[str, str]]:
         for key, text in _keys_of(route):
             first_text, first = taken.setdefault(key, (text, route))
             if first is not route:
-                yield route.place, f"Route {label(route)}: {text} collides with {first_text} of {label(first)} ({first.place}); change one"
+                yield (
+                    route.place,
+                    f"Route {label(route)}: {text} collides with {first_text} of {label(first)} ({first.place}); change one",
+                )
 
 
 def _keys_of(route: Route) -> Iterator[tuple[tuple[str, str], str]]:
