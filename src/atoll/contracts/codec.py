@@ -1,6 +1,8 @@
 """Bytes to messages and back: msgspec for Structs, dataclasses and built-in types, pydantic for its own models.
 
-Decoders and encoders are made once, at start-up, and then only called.
+Decoders and encoders are made once, at start-up, and then only called. What a reader may rely on: text that it gets holds no
+NUL character and no lone surrogate (PostgreSQL and UTF-8 have no room for them), and numbers are finite. Of a key that comes
+twice the last one counts. A whole number may be any size unless its type bounds it (``Amount`` does).
 """
 
 from __future__ import annotations
@@ -12,16 +14,18 @@ from typing import Any, TypeVar
 import msgspec
 
 from atoll.contracts.errors import BadRequest, FieldError, Invalid
+from atoll.contracts.storable import may_be_not_finite, refuse_unstorable, refuse_unstorable_text
 
 T = TypeVar("T")
 Decode = Callable[[bytes], Any]
 Encode = Callable[[Any], bytes]
 
 _encoder = msgspec.json.Encoder(decimal_format="string", uuid_format="canonical")
-_AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+_AT = re.compile(r"^(?P<what>.*?)(?: - at (?:`(?P<key>key)` in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$")
 _MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
-MAX_DEPTH_MESSAGE = "is nested too deeply"
+_NUL = b"\\u0000"
+_MAX_NAME = 100  # characters of a caller's own field name that a problem document repeats
 
 
 def encode(message: Any) -> bytes:
@@ -42,21 +46,21 @@ def encoder_for(kind: Any) -> Encode:
 
 def decoder_for(kind: type[T] | Any) -> Callable[[bytes], T]:
     """A decoder for one type. It raises BadRequest for what is no JSON and Invalid, naming the field, for what is no ``kind``."""
-    if _is_pydantic(kind):
-        return _pydantic_decoder(kind)
-    decode = msgspec.json.Decoder(kind).decode
+    decode = _pydantic_decoder(kind) if _is_pydantic(kind) else _msgspec_decoder(kind)
+    if may_be_not_finite(kind):  # a Decimal may be NaN, which JSON's own numbers cannot
+
+        def finite(body: bytes) -> T:
+            message: T = decode(body)
+            refuse_unstorable(message)
+            return message
+
+        return finite
 
     def checked(body: bytes) -> T:
-        try:
-            return decode(body)  # type: ignore[no-any-return]
-        except msgspec.ValidationError as error:
-            raise invalid(error) from None
-        except msgspec.DecodeError as error:
-            raise BadRequest(f"the body is not valid JSON: {_lower_first(str(error))}") from None
-        except RecursionError:
-            raise BadRequest(f"the body {MAX_DEPTH_MESSAGE}") from None
-        except UnicodeDecodeError:
-            raise BadRequest("the body is not valid UTF-8") from None
+        message: T = decode(body)
+        if _NUL in body:  # rare, so the walk costs nothing else
+            refuse_unstorable(message)
+        return message
 
     return checked
 
@@ -65,13 +69,24 @@ def converter_for(kind: Any) -> Callable[[dict[str, Any]], Any]:
     """Like `decoder_for`, from a mapping of text values (a query string, a form): "3" becomes 3 where an int is wanted."""
     if _is_pydantic(kind):
         validate = kind.model_validate
-        return lambda values: _pydantic_call(validate, values)
+
+        def checked_model(values: dict[str, Any]) -> Any:
+            refuse_unstorable_text(values)
+            return _pydantic_call(validate, values)
+
+        return checked_model
+
+    walk = may_be_not_finite(kind, from_text=True)
 
     def checked(values: dict[str, Any]) -> Any:
+        refuse_unstorable_text(values)
         try:
-            return msgspec.convert(values, kind, strict=False)
+            message = msgspec.convert(values, kind, strict=False)
         except msgspec.ValidationError as error:
             raise invalid(error) from None
+        if walk:  # "nan" is a number to the reader of text
+            refuse_unstorable(message)
+        return message
 
     return checked
 
@@ -87,10 +102,37 @@ def invalid(error: msgspec.ValidationError) -> Invalid:
         field, what = _join(field, missing["name"]), "is required"
     else:
         what = _lower_first(what).replace("`", "")
+        if found and found["key"]:
+            what = f"a key: {what}"
     return Invalid(f"{field or 'the body'}: {what}", fields=[FieldError(field, what)])
 
 
+def _msgspec_decoder(kind: Any) -> Callable[[bytes], Any]:
+    decode = msgspec.json.Decoder(kind).decode
+
+    def checked(body: bytes) -> Any:
+        try:
+            return decode(body)
+        except msgspec.ValidationError as error:
+            raise invalid(error) from None
+        except msgspec.DecodeError as error:
+            raise _not_json(body, str(error)) from None
+        except RecursionError:
+            raise BadRequest("the body is nested too deeply") from None
+        except UnicodeDecodeError:
+            raise BadRequest("the body is not valid UTF-8") from None
+
+    return checked
+
+
+def _not_json(body: bytes, why: str) -> BadRequest:
+    if not body.strip():
+        return BadRequest("the body is empty; this operation needs a JSON body")
+    return BadRequest(f"the body is not valid JSON: {_lower_first(why.removeprefix('JSON is malformed: '))}")
+
+
 def _join(path: str, name: str) -> str:
+    name = name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}..."
     return f"{path}.{name}" if path else name
 
 

@@ -6,6 +6,7 @@ declares it (`errors=`). An error's ``code`` names it across services and releas
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ import msgspec
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:problem:"
+_CODE = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
 
 
 class FieldError(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,6 +49,12 @@ class Error(Exception):
 
     def __init_subclass__(cls, *, code: str | None = None, status: int | None = None, title: str | None = None) -> None:
         super().__init_subclass__()
+        if code is not None and not _CODE.match(code):
+            raise TypeError(
+                f"{cls.__name__}: code {code!r} is not like 'out-of-stock' (lower-case words joined by dashes)"
+            )
+        if status is not None and not 400 <= status <= 599:
+            raise TypeError(f"{cls.__name__}: status is {status}; an error's status is between 400 and 599")
         if code is not None:
             cls.code = code
             cls.title = title or code.replace("-", " ").capitalize()
@@ -146,6 +154,8 @@ def error_from_problem(problem: Problem, declared: Mapping[str, type[Error]]) ->
     kind = declared.get(code) or STANDARD_ERRORS.get(code) or _BY_STATUS.get(problem.status)
     if kind is None:
         kind = BadRequest if 400 <= problem.status < 500 else Internal
-    error = kind.__new__(kind)
-    Error.__init__(error, problem.detail or problem.title, fields=problem.errors)
+    error = kind.__new__(kind)  # not by calling it: a subclass may want arguments that no document carries
+    Error.__init__(
+        error, problem.detail or ("" if problem.title == kind.title else problem.title), fields=problem.errors
+    )
     return error

@@ -31,13 +31,15 @@ class EventMeta(msgspec.StructMeta):
         namespace: dict[str, Any],
         *,
         subject: str | None = None,
-        version: int = 1,
+        version: int | None = None,
         key: str | None = None,
         **config: Any,
     ) -> Any:
         cls: Any = super().__new__(mcls, name, bases, namespace, **config)
         if subject is not None:
-            _describe(cls, subject, version, key)
+            _describe(cls, subject, 1 if version is None else version, key)
+        elif version is not None or key is not None:
+            raise TypeError(f"{name}: a version or a key goes with a subject; write subject='...' too")
         return cls
 
 

@@ -8,7 +8,9 @@ from msgspec import Meta, Struct
 
 MAX_MINOR_UNITS = 2**53 - 1  # what every JSON reader holds exactly (RFC 8259, section 6)
 
-MinorUnits = Annotated[int, Meta(ge=-MAX_MINOR_UNITS, le=MAX_MINOR_UNITS, description="Whole minor units, such as cents")]
+MinorUnits = Annotated[
+    int, Meta(ge=-MAX_MINOR_UNITS, le=MAX_MINOR_UNITS, description="Whole minor units, such as cents")
+]
 Amount = Annotated[int, Meta(ge=0, le=MAX_MINOR_UNITS, description="Whole minor units (cents), not negative")]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code, such as EUR")]
 
@@ -35,7 +37,14 @@ class Money(Struct, frozen=True):
         return Money(self.amount - self._same(other), self.currency)
 
     def __mul__(self, factor: int) -> Money:
+        if not isinstance(factor, int):
+            return NotImplemented  # a fraction of a cent needs a rule for rounding, and that is the caller's business
         return Money(self.amount * factor, self.currency)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Money:
+        return Money(-self.amount, self.currency)
 
     def __lt__(self, other: Money) -> bool:
         return self.amount < self._same(other)

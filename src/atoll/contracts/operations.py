@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, overload
 
 from atoll.contracts.errors import Error
+from atoll.contracts.fields import field_names
 
 Req = TypeVar("Req")
 Rep = TypeVar("Rep")
@@ -150,13 +151,14 @@ class Operation(Generic[Req, Rep]):
         self.method, self.path, self.parameters = parse_route(route)
         self.request = request
         self.reply = reply
+        _refuse_unknown_parameters(route, request, self.parameters)
         self.idempotent = self.method in {"GET", "PUT", "DELETE"} if idempotent is None else idempotent
         if deadline <= 0:
             raise TypeError(f"Operation({route!r}): deadline is {deadline} s; it must be more than 0")
         self.deadline = deadline
         self.keyed = keyed
         self.access = access
-        self.errors = {error.code: error for error in errors}
+        self.errors = _by_code(route, errors)
         self.http = http or Surface()
         self.summary = summary
         self.name = ""
@@ -239,9 +241,30 @@ def parse_route(route: str) -> tuple[str, str, tuple[str, ...]]:
     return found["method"], path, parameters
 
 
+def _refuse_unknown_parameters(route: str, request: Any, parameters: tuple[str, ...]) -> None:
+    known = field_names(request)
+    for parameter in parameters:
+        if known is not None and parameter not in known:
+            shown = getattr(request, "__name__", "nothing")
+            raise TypeError(
+                f"Operation({route!r}): the request ({shown}) has no field {parameter!r} for the path to fill"
+            )
+
+
+def _by_code(route: str, errors: tuple[type[Error], ...]) -> dict[str, type[Error]]:
+    found: dict[str, type[Error]] = {}
+    for error in errors:
+        twin = found.setdefault(error.code, error)
+        if twin is not error:
+            raise TypeError(f"Operation({route!r}): {twin.__name__} and {error.__name__} share the code {error.code!r}")
+    return found
+
+
 def _refuse_twins(cls: type[Api]) -> None:
     seen: dict[RouteShape, str] = {}
     for operation in cls.operations_:
         twin = seen.setdefault(route_shape(operation), operation.name)
         if twin != operation.name:
-            raise TypeError(f"{cls.__name__}: {twin} and {operation.name} have the same route {operation.method} {operation.path}")
+            raise TypeError(
+                f"{cls.__name__}: {twin} and {operation.name} have the same route {operation.method} {operation.path}"
+            )
