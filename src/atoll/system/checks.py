@@ -151,7 +151,7 @@ def _listeners(system: System) -> Iterator[tuple[str, str, int, str]]:
 
 
 def _host(name: str) -> str:
-    return "127.0.0.1" if name in {"localhost", "0.0.0.0", "::1", "::"} else name  # noqa: S104 - compared, not bound
+    return "127.0.0.1" if name in {"localhost", "0.0.0.0", "::1", "::"} else name
 
 
 def _limits(system: System) -> Iterator[tuple[str, str]]:

@@ -30,11 +30,15 @@ async def provision(admin_url: str, passwords: Mapping[str, str]) -> frozenset[s
     try:
         connection = await asyncpg.connect(admin_url, timeout=10)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Trouble(f"PostgreSQL at {_where(admin_url)} refuses the administrator: {error}; correct the address in system.py") from None
+        raise Trouble(
+            f"PostgreSQL at {_where(admin_url)} refuses the administrator: {error}; correct the address in system.py"
+        ) from None
     try:
         return await _provision(connection, passwords)
     except asyncpg.PostgresError as error:
-        raise Trouble(f"PostgreSQL at {_where(admin_url)}: {error}; the administrator must be allowed to make roles and databases") from None
+        raise Trouble(
+            f"PostgreSQL at {_where(admin_url)}: {error}; the administrator must be allowed to make roles and databases"
+        ) from None
     finally:
         await connection.close()
 
@@ -43,8 +47,13 @@ async def _provision(connection: asyncpg.Connection, passwords: Mapping[str, str
     names = list(passwords)
     if not names:
         return frozenset()
-    roles = {row[0] for row in await connection.fetch("SELECT rolname FROM pg_roles WHERE rolname = ANY($1::text[])", names)}
-    databases = {row[0] for row in await connection.fetch("SELECT datname FROM pg_database WHERE datname = ANY($1::text[])", names)}
+    roles = {
+        row[0] for row in await connection.fetch("SELECT rolname FROM pg_roles WHERE rolname = ANY($1::text[])", names)
+    }
+    databases = {
+        row[0]
+        for row in await connection.fetch("SELECT datname FROM pg_database WHERE datname = ANY($1::text[])", names)
+    }
     statements = [_role(name, password, name in roles) for name, password in passwords.items()]
     await connection.execute("; ".join(statements))
     made = frozenset(names) - databases
@@ -59,7 +68,9 @@ async def _provision(connection: asyncpg.Connection, passwords: Mapping[str, str
 
 def _role(name: str, password: str, exists: bool) -> str:
     verb = "ALTER" if exists else "CREATE"
-    return f"{verb} ROLE {_quoted(name)} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{scram_verifier(password)}'"
+    return (
+        f"{verb} ROLE {_quoted(name)} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{scram_verifier(password)}'"
+    )
 
 
 def _quoted(name: str) -> str:

@@ -61,7 +61,9 @@ def _find(name: str, program: str, wheel: Callable[[], Path | None]) -> Program:
     if found is not None:
         return Program(found, "wheel")
     require_platform()
-    raise Trouble(f"{name}: no {program!r} on PATH and no wheel; run {INSTALL}, or give the address of a running one in system.py")
+    raise Trouble(
+        f"{name}: no {program!r} on PATH and no wheel; run {INSTALL}, or give the address of a running one in system.py"
+    )
 
 
 def _on_path(program: str) -> Path | None:

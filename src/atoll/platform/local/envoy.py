@@ -39,7 +39,9 @@ class OwnEnvoy:
 
     kind = KIND
 
-    def __init__(self, folder: Folder, system: System, gateway: Gateway, ports: tuple[int, int], said: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Folder, system: System, gateway: Gateway, ports: tuple[int, int], said: Callable[[str], None]
+    ) -> None:
         self.keeper: Keeper | None = None
         self.port, self._admin_port = ports
         self._folder = folder
@@ -52,7 +54,7 @@ class OwnEnvoy:
     @property
     def url(self) -> str:
         scheme = "https" if self._gateway.tls else "http"
-        host = LOOPBACK if self._gateway.address in {"", "0.0.0.0", "::"} else self._gateway.address  # noqa: S104 - compared
+        host = LOOPBACK if self._gateway.address in {"", "0.0.0.0", "::"} else self._gateway.address
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def view(self) -> PartView:
@@ -64,10 +66,13 @@ class OwnEnvoy:
         self._folder.gateway.mkdir(mode=0o700, exist_ok=True)
         files = GatewayFiles(self._folder.gateway, self._options)
         self._control = GatewayControl(files)
-        files.write_bootstrap()
         files.install(self._compile({}))
+        log = self._folder.log(KIND)
+        if not log.is_symlink():  # Envoy writes its log itself; here it is where the others are
+            log.unlink(missing_ok=True)
+            log.symlink_to(files.log)
         environment = {MARK: str(self._folder.path), "PATH": os.environ.get("PATH", os.defpath)}
-        launch = Launch(KIND, files.argv(program), environment, self._folder.gateway, self._folder.log(KIND), grace=5.0)
+        launch = Launch(KIND, files.argv(program), environment, self._folder.gateway, log, grace=5.0)
         self.keeper = Keeper(Care(launch, self._ready, watch, attempts=3))
         await self.keeper.start()
 
@@ -76,7 +81,9 @@ class OwnEnvoy:
         if self._control is None:
             return
         try:
-            snapshot = self._compile({name: [_endpoint(listed) for listed in listing] for name, listing in services.items()})
+            snapshot = self._compile(
+                {name: [_endpoint(listed) for listed in listing] for name, listing in services.items()}
+            )
         except GatewayModelError as error:
             self._said(str(error))
             return

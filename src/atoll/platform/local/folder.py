@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,7 +77,9 @@ class Folder:
         except (OSError, ValueError):
             key = b""
         if len(key) != 32:
-            raise Trouble(f"{self._secret} is damaged; put it back from a copy, or remove {self.path} to begin with empty data")
+            raise Trouble(
+                f"{self._secret} is damaged; put it back from a copy, or remove {self.path} to begin with empty data"
+            )
         return hmac.new(key, purpose.encode(), hashlib.sha256).hexdigest()
 
     @contextmanager
@@ -88,9 +90,8 @@ class Folder:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                pid = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "?"
                 raise Trouble(
-                    f"{self.path.parent}: the system runs already (pid {pid}); look with 'atoll ps', or end it with 'atoll down'"
+                    f"{self.path.parent}: the system runs already (pid {self.holder() or '?'}); look with 'atoll ps', or end it with 'atoll down'"
                 ) from None
             os.ftruncate(handle, 0)
             os.pwrite(handle, str(os.getpid()).encode(), 0)
@@ -98,6 +99,14 @@ class Folder:
             os.ftruncate(handle, 0)
         finally:
             os.close(handle)
+
+    def holder(self) -> int:
+        """The pid of the supervisor that has the lock; 0 if it is not known. Meaningful only while the folder is locked."""
+        try:
+            text = self._lock.read_text("ascii").strip()
+        except OSError:
+            return 0
+        return int(text) if text.isdigit() else 0
 
     def is_locked(self) -> bool:
         """Whether a supervisor holds the folder now."""
@@ -119,30 +128,30 @@ class Folder:
         except FileNotFoundError:
             return State()
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Trouble(f"{self._state} is damaged ({error}); run 'atoll up' to make it anew (no data is lost)") from None
+            raise Trouble(
+                f"{self._state} is damaged ({error}); run 'atoll up' to make it anew (no data is lost)"
+            ) from None
 
     def write_state(self, state: State) -> None:
-        write_private(self._state, msgspec.json.format(msgspec.json.encode(state), indent=2))
-
-    def change_state(self, change: Callable[[State], object]) -> None:
-        """Read, change, write. Only the supervisor does, in one thread."""
-        state = self.read_state()
-        change(state)
-        self.write_state(state)
+        write_private(self._state, msgspec.json.format(msgspec.json.encode(state), indent=2), durable=False)
 
     def put_state_aside(self) -> Path:
         """Keep a damaged state file under another name, out of the way."""
         return self._state.rename(self._state.with_suffix(".damaged.json"))
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Replace the file at once, mode 0600: a reader sees the old or the new content, never a part, whatever happens."""
+def write_private(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Replace the file at once, mode 0600: a reader sees the old or the new content, never a part.
+
+    durable: a power cut leaves the old or the new content too; not needed for what means nothing after one.
+    """
     with full_disk(path.parent):
         temporary = path.with_name(f"{path.name}.new")
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             os.write(handle, content)
-            os.fsync(handle)
+            if durable:
+                os.fsync(handle)
         finally:
             os.close(handle)
         temporary.replace(path)

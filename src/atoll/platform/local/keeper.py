@@ -100,7 +100,7 @@ class Keeper:
                 pause = FIRST_PAUSE
             self.restarts += 1
             self._enter("restarting")
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))
             pause = min(pause * 2, LONGEST_PAUSE)
             if self.care.before is not None:
                 await self.care.before()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import atoll
-from atoll.platform.local.folder import Folder
+from atoll.platform.local.ledger import Ledger
 from atoll.platform.local.logs import tail
 from atoll.platform.local.process import Launch, Process, how_it_ended
 from atoll.platform.local.wiring import Wiring
@@ -20,21 +20,21 @@ LIMIT = 300.0  # seconds
 _IGNORED = frozenset({"__pycache__", ".git", ".venv", "node_modules", "tests"})
 
 
-async def migrate(service: Service, wiring: Wiring, folder: Folder) -> None:
+async def migrate(service: Service, wiring: Wiring, ledger: Ledger) -> None:
     """Run ``atoll migrate`` for the service; Trouble, with the last lines of its log, when it fails."""
     if not (service.serve and service.database):
         return
     now = await asyncio.to_thread(fingerprint, wiring.root / service.source)
-    state = folder.read_state()
-    if state.migrated.get(service.name) == now:
+    if ledger.state.migrated.get(service.name) == now:
         return
-    await _run(service, wiring, folder)
-    folder.change_state(lambda state: state.migrated.__setitem__(service.name, now))
+    await _run(service, wiring)
+    ledger.state.migrated[service.name] = now
+    ledger.save()
 
 
-async def _run(service: Service, wiring: Wiring, folder: Folder) -> None:
+async def _run(service: Service, wiring: Wiring) -> None:
     name = f"{service.name}-migrate"
-    log = folder.log(name)
+    log = wiring.folder.log(name)
     environment = wiring.environment(service, name, 0)
     argv = (sys.executable, "-m", "atoll", "migrate", service.serve)
     process = Process.start(Launch(name, argv, environment, wiring.working_folder(service), log))

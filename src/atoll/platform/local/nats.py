@@ -97,4 +97,6 @@ class GivenNats:
     async def start(self, watch: Callable[[Keeper], None]) -> None:
         """Only look whether it is there."""
         if not await greets(self.host, self.port, b"INFO "):
-            raise Trouble(f"{self._place}: the given NATS at {self.host}:{self.port} is not reachable; start it, or correct the address")
+            raise Trouble(
+                f"{self._place}: the given NATS at {self.host}:{self.port} is not reachable; start it, or correct the address"
+            )

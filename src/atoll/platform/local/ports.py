@@ -41,7 +41,7 @@ class Ports:
     def _another(self) -> int:
         taken = set(self.remembered.values())
         for _ in range(_TRIES):
-            port = random.randint(_FIRST, _LAST)  # noqa: S311 - no secret
+            port = random.randint(_FIRST, _LAST)
             if port not in taken and is_free(port):
                 return port
         raise Trouble(f"no free port between {_FIRST} and {_LAST} on {LOOPBACK}; end something that listens there")

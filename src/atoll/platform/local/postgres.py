@@ -89,7 +89,12 @@ class OwnPostgres:
             settings["io_method"] = "sync"  # no extra processes
         if not self._durable:
             settings |= _FORGETFUL
-        return (str(program), "-D", str(self.data), *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")))
+        return (
+            str(program),
+            "-D",
+            str(self.data),
+            *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+        )
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "ATOLL_"))}
@@ -99,7 +104,7 @@ class OwnPostgres:
         """initdb into a folder aside, renamed when whole: a start that was cut off leaves no half database."""
         aside = self.data.with_name("postgres.new")
         password = self._folder.path / "initdb.password"
-        subprocess.run(("rm", "-rf", str(aside)), check=True)  # noqa: S603, S607 - may be another user's files
+        subprocess.run(("rm", "-rf", str(aside)), check=True)
         aside.mkdir(mode=0o700)
         how.prepare(aside)
         write_private(password, self._password.encode())
@@ -110,7 +115,9 @@ class OwnPostgres:
             "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-instructions",
         )  # fmt: skip
         try:
-            done = subprocess.run(argv, check=False, capture_output=True, text=True, env=self._environment(), cwd=self._folder.path)  # noqa: S603
+            done = subprocess.run(
+                argv, check=False, capture_output=True, text=True, env=self._environment(), cwd=self._folder.path
+            )
         finally:
             password.unlink()
         if done.returncode != 0:
@@ -169,7 +176,9 @@ class GivenPostgres:
     async def start(self, watch: Callable[[Keeper], None]) -> None:
         """Only look whether it is there."""
         if not await accepts(self.host, self.port):
-            raise Trouble(f"{self._place}: the given PostgreSQL at {self.host}:{self.port} is not reachable; start it, or correct the address")
+            raise Trouble(
+                f"{self._place}: the given PostgreSQL at {self.host}:{self.port} is not reachable; start it, or correct the address"
+            )
 
 
 def database_url(server: OwnPostgres | GivenPostgres, name: str, password: str) -> str:
@@ -180,7 +189,7 @@ def database_url(server: OwnPostgres | GivenPostgres, name: str, password: str) 
 
 
 def _version(program: Path) -> int:
-    said = subprocess.run((program, "--version"), check=False, capture_output=True, text=True).stdout  # noqa: S603
+    said = subprocess.run((program, "--version"), check=False, capture_output=True, text=True).stdout
     number = next((word for word in said.split() if word[:1].isdigit()), "0")
     return int(number.partition(".")[0].rstrip("develbtarc") or 0)
 
@@ -188,8 +197,13 @@ def _version(program: Path) -> int:
 def _initdb_trouble(data: Path, said: str) -> Trouble:
     if "No space left" in said:
         return Trouble(f"{data}: no space left on the disk; free some and run it again (nothing is lost)")
-    lines = [line for line in said.splitlines() if "error" in line.lower() or "fatal" in line.lower()] or said.splitlines()[-1:]
-    return Trouble(f"PostgreSQL could not make {data}: {' '.join(lines[:1])}; correct that and run it again", tuple(said.splitlines()[-10:]))
+    lines = [
+        line for line in said.splitlines() if "error" in line.lower() or "fatal" in line.lower()
+    ] or said.splitlines()[-1:]
+    return Trouble(
+        f"PostgreSQL could not make {data}: {' '.join(lines[:1])}; correct that and run it again",
+        tuple(said.splitlines()[-10:]),
+    )
 
 
 def _lines(path: Path) -> list[str]:

@@ -48,7 +48,7 @@ class Process:
         with full_disk(launch.log.parent):
             log = open_log(launch.log)
         try:
-            popen = subprocess.Popen(  # noqa: S603 - the argv comes from the system's owner
+            popen = subprocess.Popen(
                 launch.argv,
                 env=dict(launch.environment),
                 cwd=launch.folder,
@@ -58,7 +58,9 @@ class Process:
                 start_new_session=True,
             )
         except FileNotFoundError:
-            raise Trouble(f"{launch.name}: there is no program {launch.argv[0]!r}; install it, or correct the command") from None
+            raise Trouble(
+                f"{launch.name}: there is no program {launch.argv[0]!r}; install it, or correct the command"
+            ) from None
         except PermissionError:
             raise Trouble(f"{launch.name}: {launch.argv[0]!r} may not be executed; make it executable") from None
         finally:
@@ -84,8 +86,12 @@ class Process:
 
     async def kill(self) -> None:
         """At once, without grace."""
-        self._signal(signal.SIGKILL)
+        self.hurry()
         await self.exited
+
+    def hurry(self) -> None:
+        """Ask for no more grace."""
+        self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         # Until the exit is collected the pid stays ours, so this cannot hit another process.

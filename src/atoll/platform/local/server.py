@@ -83,13 +83,16 @@ class JsonServer:
         async with asyncio.timeout(_IDLE):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.split("\r\n")
-        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+        headers = {
+            name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)
+        }
         status, answer = await self._answered(first, headers, reader)
         content = msgspec.json.encode(answer)
         keep = headers.get("connection", "").lower() != "close" and status < HTTPStatus.INTERNAL_SERVER_ERROR
         writer.write(
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n"
-            f"connection: {'keep-alive' if keep else 'close'}\r\n\r\n".encode() + content
+            f"connection: {'keep-alive' if keep else 'close'}\r\n\r\n".encode()
+            + content
         )
         await writer.drain()
         return keep

@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from atoll.platform.local.folder import Folder
 from atoll.platform.local.keeper import Care, Keeper
+from atoll.platform.local.ledger import Ledger
 from atoll.platform.local.migrations import migrate
 from atoll.platform.local.ports import LOOPBACK, Ports
 from atoll.platform.local.probes import accepts, answers_ok
@@ -24,7 +24,7 @@ MOST_INSTANCES = 64
 class Ground:
     """What all services share. watch: told of each change of an instance's phase."""
 
-    folder: Folder
+    ledger: Ledger
     ports: Ports
     registry: Registry
     watch: Callable[[Keeper], None]
@@ -54,7 +54,7 @@ class ServiceRunner:
     async def start(self) -> None:
         """Migrate, then start all instances; returns when all are ready."""
         async with self._changing:
-            await migrate(self.service, self._wiring, self._ground.folder)
+            await migrate(self.service, self._wiring, self._ground.ledger)
             await self._add(self.desired)
 
     async def scale(self, instances: int) -> None:
@@ -75,7 +75,7 @@ class ServiceRunner:
         If a new one does not become ready, the old ones stay, and Trouble says why.
         """
         async with self._changing:
-            await migrate(self.service, self._wiring, self._ground.folder)
+            await migrate(self.service, self._wiring, self._ground.ledger)
             for old in tuple(self.instances):
                 await self._replace_one(old)
             await self._return_to_first()
@@ -108,7 +108,9 @@ class ServiceRunner:
         results = await asyncio.gather(*(instance.keeper.start() for instance in fresh), return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
-            await self._remove([instance for instance, result in zip(fresh, results, strict=True) if result is not None])
+            await self._remove(
+                [instance for instance, result in zip(fresh, results, strict=True) if result is not None]
+            )
             raise failures[0]
 
     async def _remove(self, leaving: Iterable[Instance]) -> None:
@@ -131,7 +133,7 @@ class ServiceRunner:
             self._wiring.argv(self.service),
             self._wiring.environment(self.service, name, port),
             self._wiring.working_folder(self.service),
-            self._ground.folder.log(name),
+            self._wiring.folder.log(name),
         )
 
         async def probe() -> bool:

@@ -1,6 +1,6 @@
 """Runs any ASGI application as a service: listens where the platform says, and answers the health paths if it does not.
 
-    python -m atoll.platform.local.uvicorn package.module:attribute
+python -m atoll.platform.local.uvicorn package.module:attribute
 """
 
 from __future__ import annotations
@@ -71,7 +71,15 @@ def main() -> None:
     host, port = os.environ.get("ATOLL_HOST", "127.0.0.1"), int(os.environ.get("ATOLL_PORT", "8000"))
     grace = int(float(os.environ.get("ATOLL_GRACE", "10")))
     # Above the keep-alive of every client of ours, so that no request meets a closing connection.
-    uvicorn.run(application, host=host, port=port, timeout_keep_alive=75, timeout_graceful_shutdown=grace, log_level="info", access_log=False)
+    uvicorn.run(
+        application,
+        host=host,
+        port=port,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=grace,
+        log_level="info",
+        access_log=False,
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,27 @@ from pathlib import Path
 
 from atoll.system import System
 
-CODE = frozenset({".py", ".sql", ".toml", ".yaml", ".yml", ".js", ".mjs", ".ts", ".go", ".rs", ".rb", ".php", ".java", ".html", ".j2", ".env"})
+CODE = frozenset(
+    {
+        ".py",
+        ".sql",
+        ".toml",
+        ".yaml",
+        ".yml",
+        ".js",
+        ".mjs",
+        ".ts",
+        ".go",
+        ".rs",
+        ".rb",
+        ".php",
+        ".java",
+        ".html",
+        ".j2",
+        ".env",
+    }
+)
+SYSTEM_FILE = "system.py"
 _IGNORED = frozenset({"__pycache__", "node_modules", "tests", "site-packages", "target", "build", "dist"})
 
 
@@ -19,7 +39,7 @@ def concerned(system: System, root: Path, changed: Iterable[Path]) -> frozenset[
     """
     names: set[str] = set()
     for path in changed:
-        if path.suffix not in CODE or path.parent == root or _ignored(path, root):
+        if path.suffix not in CODE or path == root / SYSTEM_FILE or _ignored(path, root):
             continue
         owners = {service.name for service in system.services if service.source and _under(path, root / service.source)}
         names |= owners or {service.name for service in system.services if not service.command}
@@ -40,7 +60,9 @@ async def changes(system: System, root: Path, stop: asyncio.Event) -> AsyncItera
     from watchfiles import DefaultFilter, awatch
 
     folders = {root.resolve(), *((root / service.source).resolve() for service in system.services)}
-    apart = [folder for folder in folders if not any(folder != other and folder.is_relative_to(other) for other in folders)]
+    apart = [
+        folder for folder in folders if not any(folder != other and folder.is_relative_to(other) for other in folders)
+    ]
     there = [folder for folder in apart if folder.is_dir()]
     wanted = DefaultFilter(ignore_paths=[root.resolve() / ".atoll"])
     async for batch in awatch(*there, watch_filter=wanted, stop_event=stop, step=50, debounce=200, recursive=True):

@@ -1,0 +1,79 @@
+"""The command line: one verb a file, each imported only when it is used.
+
+Its one type is `Verbs`, the lazy group of them. It stands above both towers; nothing may import it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+__all__ = ["Verbs", "atoll", "main"]
+
+VERBS = {
+    "up": ("atoll.cli.up", "Start the whole system and show it; Ctrl-C ends it."),
+    "down": ("atoll.cli.down", "Stop the whole system."),
+    "ps": ("atoll.cli.ps", "Show what runs, and where."),
+    "logs": ("atoll.cli.logs", "Show the logs; -f follows them."),
+    "describe": ("atoll.cli.describe", "Show the model: services, routes, parts."),
+    "wait": ("atoll.cli.wait", "Wait until everything is ready."),
+    "scale": ("atoll.cli.scale", "Change the number of a service's instances."),
+    "restart": ("atoll.cli.restart", "Replace instances without a gap."),
+    "check": ("atoll.cli.check", "Look for mistakes in system.py."),
+    "doctor": ("atoll.cli.doctor", "Look whether this machine has what it takes."),
+    "serve": ("atoll.cli.serve", "Run one service, configured by the environment."),
+    "migrate": ("atoll.cli.migrate", "Bring one service's database up to date."),
+    "completion": ("atoll.cli.completion", "Print the shell completion."),
+}
+
+
+class Verbs(click.Group):
+    """Knows the verbs' names and one line of each; imports a verb when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(VERBS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        click.echo(f"atoll {version('atoll')}")
+        ctx.exit()
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "-f", "--system", "system_file", metavar="PATH", help="The system.py (or its folder); else the nearest one."
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.pass_context
+def atoll(ctx: click.Context, system_file: str | None) -> None:
+    """Typed services inside, a whole system outside."""
+    ctx.obj = system_file
+
+
+def main() -> None:
+    """The ``atoll`` command. Exit codes: 0 done, 1 with one line on standard error, 2 wrong usage."""
+    try:
+        atoll(prog_name="atoll")
+    except Exception as error:
+        from atoll.system.trouble import Trouble
+
+        if not isinstance(error, Trouble):
+            raise
+        for line in (str(error), *(f"  {line}" for line in error.details)):
+            click.echo(line, err=True)
+        sys.exit(1)

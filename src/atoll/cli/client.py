@@ -1,0 +1,55 @@
+"""The command line's side of the supervisor's HTTP API."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from atoll.platform.local.folder import Folder
+from atoll.system.trouble import Trouble
+
+ANSWER_LIMIT = 120.0  # seconds; a restart waits until the new instances are ready
+
+
+class Client:
+    """Talks to the supervisor of the system beside ``file``."""
+
+    def __init__(self, file: Path) -> None:
+        self.folder = Folder.beside(file)
+
+    @property
+    def runs(self) -> bool:
+        """Whether a supervisor holds the folder."""
+        return self.folder.path.exists() and self.folder.is_locked()
+
+    def require_running(self) -> None:
+        if not self.runs:
+            raise Trouble(f"{self.folder.path.parent}: the system does not run; start it with 'atoll up'")
+
+    def status(self) -> dict[str, Any]:
+        return self.call("GET", "/v1/status")
+
+    def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """The answer; Trouble with the supervisor's own line when it refuses."""
+        self.require_running()
+        control = urlsplit(self.folder.read_state().control)
+        if not control.hostname:
+            raise Trouble("the system is still starting; wait with 'atoll wait'")
+        connection = http.client.HTTPConnection(control.hostname, control.port or 80, timeout=ANSWER_LIMIT)
+        headers = {"authorization": f"Bearer {self.folder.secret('control')}"}
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            answer: dict[str, Any] = json.loads(response.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise Trouble(
+                f"the supervisor does not answer ({error}); look at {self.folder.log('supervisor')}"
+            ) from None
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise Trouble(str(answer.get("error", f"the supervisor answered {response.status}")))
+        return answer

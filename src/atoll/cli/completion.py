@@ -1,0 +1,29 @@
+"""``atoll completion bash``: a script for the shell to read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(SHELLS), required=False)
+@click.pass_context
+def command(ctx: click.Context, shell: str | None) -> None:
+    """Print the completion for a shell (bash, zsh or fish; yours if none is named).
+
+    bash, zsh: eval "$(atoll completion)" in ~/.bashrc or ~/.zshrc. fish: atoll completion fish | source
+    """
+    from click.shell_completion import get_completion_class
+
+    from atoll.cli import atoll
+
+    chosen = shell or Path(os.environ.get("SHELL", "")).name
+    kind = get_completion_class(chosen)
+    if kind is None:
+        raise click.UsageError(f"there is no completion for {chosen or 'this shell'}; name one of {', '.join(SHELLS)}")
+    click.echo(kind(atoll, {}, "atoll", "_ATOLL_COMPLETE").source())

@@ -1,0 +1,115 @@
+"""The parts of a system, made from its model: which run here, which are given, and on which ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from atoll.platform.local.envoy import OwnEnvoy
+from atoll.platform.local.folder import Folder
+from atoll.platform.local.nats import GivenNats, OwnNats
+from atoll.platform.local.parts import LocalPart
+from atoll.platform.local.ports import Ports, require_free
+from atoll.platform.local.postgres import GivenPostgres, OwnPostgres, database_url
+from atoll.system import Gateway, System
+
+_CONNECTIONS_EACH = 20  # an instance's pool, and its relay and migrations
+_CONNECTIONS_SPARE = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How ``atoll up`` was asked. isolated: free ports, and no given server. port: the gateway's, instead of the model's."""
+
+    isolated: bool = False
+    port: int | None = None
+    watch: bool = True
+
+
+def applied(system: System, options: Options) -> System:
+    """The model with the options in it."""
+    gateway = system.gateway
+    if gateway is not None and (options.port is not None or options.isolated):
+        gateway = replace(gateway, port=options.port if options.port is not None else 0)
+    if not options.isolated:
+        return replace(system, gateway=gateway)
+    postgres = replace(system.postgres, address="") if system.postgres is not None else None
+    nats = replace(system.nats, address="") if system.nats is not None else None
+    return replace(system, gateway=gateway, postgres=postgres, nats=nats)
+
+
+@dataclass(slots=True)
+class Parts:
+    """The parts; None where the system has none."""
+
+    postgres: OwnPostgres | GivenPostgres | None
+    nats: OwnNats | GivenNats | None
+    envoy: OwnEnvoy | None
+
+    def all(self) -> tuple[LocalPart, ...]:
+        """In the order in which they are stopped last: the gateway first, the database last."""
+        return tuple(part for part in (self.envoy, self.nats, self.postgres) if part is not None)
+
+
+def make_parts(system: System, folder: Folder, ports: Ports, said: Callable[[str], None]) -> Parts:
+    """Nothing is started yet. Trouble if the gateway's port is in use."""
+    return Parts(_postgres(system, folder, ports), _nats(system, folder, ports), _envoy(system, folder, ports, said))
+
+
+def _postgres(system: System, folder: Folder, ports: Ports) -> OwnPostgres | GivenPostgres | None:
+    part = system.postgres
+    if part is None:
+        return None
+    if part.address:
+        return GivenPostgres(part.address, part.place)
+    instances = sum(service.instances for service in system.services if service.database)
+    connections = max(100, instances * 2 * _CONNECTIONS_EACH + _CONNECTIONS_SPARE)  # twice: a reload has old and new
+    return OwnPostgres(folder, ports.take("postgres"), connections, part.durable)
+
+
+def _nats(system: System, folder: Folder, ports: Ports) -> OwnNats | GivenNats | None:
+    part = system.nats
+    if part is None:
+        return None
+    if part.address:
+        return GivenNats(part.address, part.place)
+    return OwnNats(folder, ports.take("nats"), system.name, part.durable)
+
+
+def _envoy(system: System, folder: Folder, ports: Ports, said: Callable[[str], None]) -> OwnEnvoy | None:
+    gateway = system.gateway
+    if gateway is None:
+        return None
+    port = gateway.port or ports.take("gateway")
+    require_free(port, gateway.address or "0.0.0.0", _who(gateway))
+    return OwnEnvoy(
+        folder, replace(system, gateway=replace(gateway, port=port)), gateway, (port, ports.take("envoy-admin")), said
+    )
+
+
+def _who(gateway: Gateway) -> str:
+    return f"{gateway.place}: the gateway"
+
+
+def database_names(system: System) -> dict[str, str]:
+    """service -> its database (and role). At a given server, which others may use too, the system's name is part of it."""
+    given = system.postgres is not None and bool(system.postgres.address)
+    return {
+        service.name: f"{system.name}_{service.name}".replace("-", "_") if given else service.name
+        for service in system.services
+        if service.database
+    }
+
+
+def database_urls(system: System, server: OwnPostgres | GivenPostgres | None, folder: Folder) -> dict[str, str]:
+    """service -> the URL that it is told."""
+    if server is None:
+        return {}
+    return {
+        service: database_url(server, name, database_password(folder, name))
+        for service, name in database_names(system).items()
+    }
+
+
+def database_password(folder: Folder, name: str) -> str:
+    return folder.secret(f"database:{name}")

@@ -1,0 +1,303 @@
+"""One process that runs a whole system on this machine: starts everything, keeps it running, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+from atoll.platform.local import asyncpg as databases
+from atoll.platform.local.api import Api
+from atoll.platform.local.folder import Folder
+from atoll.platform.local.ground import (
+    Options,
+    Parts,
+    applied,
+    database_names,
+    database_password,
+    database_urls,
+    make_parts,
+)
+from atoll.platform.local.identity import identify
+from atoll.platform.local.keeper import Keeper
+from atoll.platform.local.ledger import SERVICE, end_leftovers, end_marked, open_ledger
+from atoll.platform.local.logs import rotate
+from atoll.platform.local.ports import LOOPBACK, Ports
+from atoll.platform.local.progress import Progress, Report, Stage
+from atoll.platform.local.registry import Registry
+from atoll.platform.local.server import JsonServer
+from atoll.platform.local.services import Ground, ServiceRunner
+from atoll.platform.local.status import status
+from atoll.platform.local.watching import changes, concerned
+from atoll.platform.local.wiring import Wiring
+from atoll.system import Service, System, Trouble
+
+_ROTATION = 30.0  # seconds between looks at the logs' sizes
+
+
+class Supervisor:
+    """Runs ``system``, whose file is ``file``. `up`, then `serve` until it is asked to stop, then `down`; the caller locks the folder."""
+
+    def __init__(self, system: System, file: Path, options: Options, report: Report) -> None:
+        self.system = applied(system, options)
+        self.root = file.parent
+        self.folder = Folder.beside(file)
+        self._options = options
+        self._report = report
+        self._began = time.monotonic()
+        self._stop = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._dirty = asyncio.Event()
+        self._ledger, self._warning = open_ledger(self.folder)
+        self._ports = Ports(self._ledger.state.ports)
+        self._registry = Registry((service.name for service in self.system.services), self._dirty.set)
+        self._kinds: dict[str, str] = {}
+        self._parts = Parts(None, None, None)
+        self._runners: dict[str, ServiceRunner] = {}
+        self._server: JsonServer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # ---- the course of a run
+
+    async def up(self) -> None:
+        """Start everything; returns when all is ready. Trouble, after ending what was started, when something does not start."""
+        try:
+            await self._up()
+        except BaseException as error:
+            await self.down()
+            raise _first_trouble(error) from None
+        self._ready.set()
+
+    async def serve(self) -> None:
+        """Until somebody asks to stop."""
+        await self._stop.wait()
+
+    async def down(self) -> None:
+        """Stop everything in reverse order: the gateway drains, services finish, then the parts; nothing is left."""
+        self._ready.clear()
+        await self._end_tasks()
+        if self._parts.envoy is not None:
+            await self._parts.envoy.drain()
+        await asyncio.gather(*(runner.stop() for runner in self._runners.values()))
+        for part in self._parts.all():
+            if part.keeper is not None:
+                await part.keeper.stop()
+        await end_marked(self.folder)
+        if self._server is not None:
+            await self._server.stop()
+        state = self._ledger.state
+        state.processes, state.supervisor, state.control = {}, None, ""
+        self._ledger.save()
+
+    async def _up(self) -> None:
+        if self._warning:
+            self._tell("atoll", "note", self._warning)
+        if left := await end_leftovers(self._ledger):
+            self._tell("atoll", "note", f"ended {left} processes that an earlier run left; the data is kept")
+        self._parts = make_parts(self.system, self.folder, self._ports, lambda line: self._tell("envoy", "note", line))
+        self._kinds = {part.kind: part.kind for part in self._parts.all()}
+        wiring = await self._open()
+        for service in self.system.services:
+            ground = Ground(self._ledger, self._ports, self._registry, self._watch)
+            self._runners[service.name] = ServiceRunner(service, wiring, ground, self._serves_keys(service))
+        await self._start_all()
+        self._tasks.append(asyncio.create_task(self._rotate_logs()))
+        if self._options.watch:
+            self._tasks.append(asyncio.create_task(self._reload_changed()))
+
+    async def _open(self) -> Wiring:
+        """Open the API, and know all addresses."""
+        port = self._ports.take("supervisor")
+        url = f"http://{LOOPBACK}:{port}"
+        self._server = JsonServer(
+            Api(self._registry, self, self.folder.secret("registry"), self.folder.secret("control")).answer
+        )
+        await self._server.start(port)
+        state = self._ledger.state
+        state.system, state.control, state.supervisor = self.system.name, url, identify(os.getpid())
+        self._ledger.save()
+        return Wiring(
+            self.system, self.root, self.folder, url,
+            self._parts.nats.broker_url if self._parts.nats is not None else "",
+            database_urls(self.system, self._parts.postgres, self.folder),
+            self._keys_url(),
+        )  # fmt: skip
+
+    async def _start_all(self) -> None:
+        """Everything at once; a service waits only for the parts that it uses."""
+        async with asyncio.TaskGroup() as group:
+            database = group.create_task(self._start_database())
+            broker = group.create_task(self._start_broker())
+            gateway = group.create_task(self._start_gateway())
+            for service in self.system.services:
+                needs = [task for task, used in ((database, service.database), (broker, service.events)) if used]
+                group.create_task(self._start_service(service, needs))
+        await gateway
+        await self._publish_once()
+        self._tasks.append(asyncio.create_task(self._publish_always()))
+
+    # ---- the pieces
+
+    async def _start_database(self) -> None:
+        server = self._parts.postgres
+        if server is None:
+            return
+        loading = asyncio.create_task(asyncio.to_thread(databases.preload))
+        self._tell("postgres", "starting", server.url)
+        await server.start(self._watch)
+        await loading
+        names = database_names(self.system)
+        made = await databases.provision(
+            server.admin_url, {name: database_password(self.folder, name) for name in names.values()}
+        )
+        for service, name in names.items():
+            if name in made:
+                self._ledger.state.migrated.pop(service, None)
+        self._tell_given("postgres", server.keeper, server.url)
+
+    async def _start_broker(self) -> None:
+        if self._parts.nats is not None:
+            self._tell("nats", "starting", self._parts.nats.url)
+            await self._parts.nats.start(self._watch)
+            self._tell_given("nats", self._parts.nats.keeper, self._parts.nats.url)
+
+    async def _start_gateway(self) -> None:
+        if self._parts.envoy is not None:
+            self._tell("envoy", "starting", self._parts.envoy.url)
+            await self._parts.envoy.start(self._watch)
+
+    async def _start_service(self, service: Service, needs: list[asyncio.Task[None]]) -> None:
+        for need in needs:
+            await asyncio.shield(need)
+        await self._runners[service.name].start()
+
+    async def _publish_once(self) -> None:
+        self._dirty.clear()
+        if self._parts.envoy is not None:
+            await self._parts.envoy.publish(self._registry.all())
+
+    async def _publish_always(self) -> None:
+        while True:
+            await self._dirty.wait()
+            await self._publish_once()
+
+    async def _rotate_logs(self) -> None:
+        while True:
+            await asyncio.sleep(_ROTATION)
+            await asyncio.to_thread(rotate, self.folder.logs)
+
+    async def _reload_changed(self) -> None:
+        async for batch in changes(self.system, self.root, self._stop):
+            for name in sorted(concerned(self.system, self.root, batch)):
+                await self._said_if_failed(name, self._runners[name].replace)
+
+    async def _said_if_failed(self, name: str, action: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await action()
+        except Trouble as trouble:
+            self._tell(name, "failed", f"{trouble}; the old one stays: correct the code and save it")
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    # ---- what others ask
+
+    def status(self) -> dict[str, object]:
+        gateway = self._parts.envoy.url if self._parts.envoy is not None else None
+        return status(self.system.name, gateway, self._parts.all(), self._runners)
+
+    def request_stop(self) -> None:
+        """Asked twice, it does not wait for what is in flight."""
+        if self._stop.is_set():
+            self._hurry()
+        self._stop.set()
+
+    def _hurry(self) -> None:
+        for keeper in self._keepers():
+            if keeper.phase == "stopping" and keeper.process is not None:
+                keeper.process.hurry()
+
+    def _keepers(self) -> Iterator[Keeper]:
+        yield from (part.keeper for part in self._parts.all() if part.keeper is not None)
+        yield from (instance.keeper for runner in self._runners.values() for instance in runner.instances)
+
+    async def wait_ready(self, seconds: float) -> bool:
+        """Whether all is ready, now or within that time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ready.wait()
+        except TimeoutError:
+            return False
+        return all(
+            instance.keeper.phase == "ready" for runner in self._runners.values() for instance in runner.instances
+        )
+
+    async def scale(self, service: str, instances: int) -> None:
+        await self._runner(service).scale(instances)
+        await self._publish_once()
+
+    async def restart(self, service: str) -> None:
+        """Replace one service's instances, or (empty) those of each, one service after the other."""
+        for runner in (self._runner(service),) if service else tuple(self._runners.values()):
+            await runner.replace()
+        await self._publish_once()
+
+    def _runner(self, service: str) -> ServiceRunner:
+        if service not in self._runners:
+            raise Trouble(f"there is no service {service!r}; known are {', '.join(self._runners) or 'none'}")
+        return self._runners[service]
+
+    # ---- telling
+
+    def _watch(self, keeper: Keeper) -> None:
+        identity = keeper.process.identity if keeper.process is not None and keeper.process.running else None
+        self._ledger.record(keeper.name, self._kinds.get(keeper.name, SERVICE), identity)
+        if keeper.phase in _TOLD:
+            text = keeper.trouble if keeper.phase in {"restarting", "failed"} else self._address(keeper.name)
+            self._tell(keeper.name, _TOLD[keeper.phase], text)
+
+    def _tell_given(self, name: str, keeper: Keeper | None, url: str) -> None:
+        if keeper is None:
+            self._tell(name, "ready", f"{url} (given)")
+
+    def _address(self, name: str) -> str:
+        urls = {part.kind: part.view().url for part in self._parts.all()}
+        for runner in self._runners.values():
+            urls |= {instance.name: instance.url for instance in runner.instances}
+        return urls.get(name, "")
+
+    def _tell(self, name: str, stage: Stage, text: str = "") -> None:
+        self._report(Progress(name, stage, time.monotonic() - self._began, text))
+
+    def _serves_keys(self, service: Service) -> bool:
+        gateway = self.system.gateway
+        return gateway is not None and gateway.jwt is not None and gateway.jwt.service == service.name
+
+    def _keys_url(self) -> str:
+        gateway = self.system.gateway
+        if gateway is None or gateway.jwt is None:
+            return ""
+        return f"http://{LOOPBACK}:{self._ports.take(f'{gateway.jwt.service}-1')}{gateway.jwt.jwks_path}"
+
+
+_TOLD: dict[str, Stage] = {
+    "starting": "starting",
+    "ready": "ready",
+    "restarting": "restarting",
+    "stopping": "stopping",
+    "stopped": "stopped",
+    "failed": "failed",
+}
+
+
+def _first_trouble(error: BaseException) -> BaseException:
+    """A task group wraps what went wrong; the first Trouble in it is what a person should read."""
+    if isinstance(error, BaseExceptionGroup):
+        found = [_first_trouble(inner) for inner in error.exceptions]
+        return next((inner for inner in found if isinstance(inner, Trouble)), found[0])
+    return error
