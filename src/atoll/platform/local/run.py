@@ -14,7 +14,7 @@ from typing import TextIO
 import msgspec
 
 from atoll.platform.local.folder import Folder
-from atoll.platform.local.ground import Options
+from atoll.platform.local.options import Options
 from atoll.platform.local.progress import Failed, Progress, Ready, Report, Told
 from atoll.platform.local.supervisor import Supervisor
 from atoll.system import System, Trouble

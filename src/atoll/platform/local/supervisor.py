@@ -12,7 +12,6 @@ from atoll.platform.local import asyncpg as databases
 from atoll.platform.local.api import Api
 from atoll.platform.local.folder import Folder
 from atoll.platform.local.ground import (
-    Options,
     Parts,
     applied,
     database_names,
@@ -24,6 +23,7 @@ from atoll.platform.local.identity import identify
 from atoll.platform.local.keeper import Keeper
 from atoll.platform.local.ledger import SERVICE, end_leftovers, end_marked, open_ledger
 from atoll.platform.local.logs import rotate
+from atoll.platform.local.options import Options
 from atoll.platform.local.ports import LOOPBACK, Ports
 from atoll.platform.local.progress import Progress, Report, Stage
 from atoll.platform.local.registry import Registry
@@ -53,6 +53,7 @@ class Supervisor:
         self._ledger, self._warning = open_ledger(self.folder)
         self._ports = Ports(self._ledger.state.ports)
         self._registry = Registry((service.name for service in self.system.services), self._dirty.set)
+        self._told: dict[str, Stage] = {}
         self._kinds: dict[str, str] = {}
         self._parts = Parts(None, None, None)
         self._runners: dict[str, ServiceRunner] = {}
@@ -272,6 +273,10 @@ class Supervisor:
         return urls.get(name, "")
 
     def _tell(self, name: str, stage: Stage, text: str = "") -> None:
+        """Each stage once: a process enters "starting" before and after it has a pid."""
+        if stage != "note" and self._told.get(name) == stage:
+            return
+        self._told[name] = stage
         self._report(Progress(name, stage, time.monotonic() - self._began, text))
 
     def _serves_keys(self, service: Service) -> bool:

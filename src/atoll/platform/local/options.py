@@ -1,0 +1,14 @@
+"""How ``atoll up`` was asked to run the system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How ``atoll up`` was asked. isolated: free ports, and no given server. port: the gateway's, instead of the model's."""
+
+    isolated: bool = False
+    port: int | None = None
+    watch: bool = True
