@@ -121,7 +121,7 @@ class Running:
             identify=identify_of(self.environment, tokens),
             health=self.health,
             mounts=self.service.mounts,
-            documents=documents_of(self.service),
+            documents=documents_of(self.service, self.environment.system),
         )
         server = HttpServer(app, self.environment.host, self.environment.port)
         try:
