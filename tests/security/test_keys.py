@@ -27,6 +27,12 @@ def test_the_first_key_signs_at_once() -> None:
     assert row(5).current(5) is not None
 
 
+def test_the_first_key_signs_for_an_instance_whose_clock_is_behind() -> None:
+    current = row(5, 105).current(4)
+    assert current is not None
+    assert current.generation == 1
+
+
 def test_a_successor_is_made_ahead_of_its_use() -> None:
     assert row(0).wanted(79.9) is None
     successor = row(0).wanted(80)

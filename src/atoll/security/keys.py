@@ -71,9 +71,12 @@ class SigningKeys:
         self._policy = policy
 
     def current(self, now: float) -> SigningKey | None:
-        """The key that signs now; None before the first one was made."""
+        """The key that signs now; None before the first one was made.
+
+        The first key signs even if its time has not come by this clock: another instance's clock made it.
+        """
         signing = [key for key in self._keys if key.signs_from <= now]
-        return signing[-1] if signing else None
+        return (signing or self._keys[:1] or (None,))[-1]
 
     def state(self, key: SigningKey, now: float) -> KeyState:
         """What may be done with the key now."""

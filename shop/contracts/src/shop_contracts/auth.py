@@ -211,7 +211,7 @@ class Auth(Api):
     logout = Operation(
         "POST /auth/logout", Logout, None, idempotent=True, http=Surface(status=204), summary="End one session, or all"
     )
-    me = Operation("GET /auth/me", None, Me, errors=(NotFound,), summary="Whom the token speaks for")
+    me = Operation("GET /auth/me", None, Me, summary="Whom the token speaks for")
     set_roles = Operation(
         "PUT /auth/users/{user_id}/roles", SetRoles, Me, access=Access(scopes=(USERS_WRITE,), roles=(ADMIN,)),
         errors=(NotFound,), summary="Set an account's roles",

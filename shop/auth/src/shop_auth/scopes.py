@@ -1,0 +1,34 @@
+"""From roles to scopes, and which of them a token gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shop_contracts import InvalidScope
+from shop_contracts.scopes import (
+    ADMIN,
+    ORDERS_READ,
+    ORDERS_WRITE,
+    PAYMENTS_READ,
+    PAYMENTS_REFUND,
+    USER,
+    USERS_WRITE,
+)
+
+ROLE_SCOPES = {
+    USER: frozenset({ORDERS_READ, ORDERS_WRITE}),
+    ADMIN: frozenset({PAYMENTS_READ, PAYMENTS_REFUND, USERS_WRITE}),
+}
+
+
+def scopes_of(roles: Iterable[str]) -> frozenset[str]:
+    """All that these roles may do."""
+    return frozenset().union(*(ROLE_SCOPES.get(role, frozenset()) for role in roles))
+
+
+def chosen(requested: str, allowed: frozenset[str]) -> frozenset[str]:
+    """What was asked for (space separated; nothing means all); InvalidScope if it is more than allowed."""
+    wanted = frozenset(requested.split())
+    if excess := sorted(wanted - allowed):
+        raise InvalidScope(f"the scope {excess[0][:100]} is not yours to ask for")
+    return wanted or allowed
