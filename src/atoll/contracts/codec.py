@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -44,20 +44,28 @@ def encoder_for(kind: Any) -> Encode:
     return _encoder.encode
 
 
-def decoder_for(kind: type[T] | Any) -> Callable[[bytes], T]:
+@overload
+def decoder_for(kind: type[T]) -> Callable[[bytes], T]: ...
+
+
+@overload
+def decoder_for(kind: Any) -> Callable[[bytes], Any]: ...
+
+
+def decoder_for(kind: Any) -> Callable[[bytes], Any]:
     """A decoder for one type. It raises BadRequest for what is no JSON and Invalid, naming the field, for what is no ``kind``."""
     decode = _pydantic_decoder(kind) if _is_pydantic(kind) else _msgspec_decoder(kind)
     if may_be_not_finite(kind):  # a Decimal may be NaN, which JSON's own numbers cannot
 
-        def finite(body: bytes) -> T:
-            message: T = decode(body)
+        def finite(body: bytes) -> Any:
+            message = decode(body)
             refuse_unstorable(message)
             return message
 
         return finite
 
-    def checked(body: bytes) -> T:
-        message: T = decode(body)
+    def checked(body: bytes) -> Any:
+        message = decode(body)
         if _NUL in body:  # rare, so the walk costs nothing else
             refuse_unstorable(message)
         return message
