@@ -49,7 +49,7 @@ class Error(Exception):
 
     def __init_subclass__(cls, *, code: str | None = None, status: int | None = None, title: str | None = None) -> None:
         super().__init_subclass__()
-        if code is not None and not _CODE.match(code):
+        if code is not None and not _CODE.fullmatch(code):
             raise TypeError(
                 f"{cls.__name__}: code {code!r} is not like 'out-of-stock' (lower-case words joined by dashes)"
             )

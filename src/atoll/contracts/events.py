@@ -58,7 +58,7 @@ def event_key(event: Event) -> str:
 
 
 def _describe(cls: type[Event], subject: str, version: int, key: str | None) -> None:
-    if not SUBJECT.match(subject) or len(subject) > MAX_SUBJECT:
+    if not SUBJECT.fullmatch(subject) or len(subject) > MAX_SUBJECT:
         raise TypeError(
             f"{cls.__name__}: subject {subject!r} is not like 'order.created' (lower-case words joined by dots)"
         )

@@ -12,7 +12,8 @@ MinorUnits = Annotated[
     int, Meta(ge=-MAX_MINOR_UNITS, le=MAX_MINOR_UNITS, description="Whole minor units, such as cents")
 ]
 Amount = Annotated[int, Meta(ge=0, le=MAX_MINOR_UNITS, description="Whole minor units (cents), not negative")]
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code, such as EUR")]
+# The length is not idle: $ also matches before a line break at the end.
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3, description="ISO 4217 code, such as EUR")]
 
 
 class CurrencyMismatch(ValueError):

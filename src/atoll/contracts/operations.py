@@ -228,12 +228,12 @@ def route_shape(operation: Operation[Any, Any]) -> RouteShape:
 
 def parse_route(route: str) -> tuple[str, str, tuple[str, ...]]:
     """("GET", "/orders/{id}", ("id",)) from "GET /orders/{id}"; a TypeError that says what is wrong otherwise."""
-    found = _ROUTE.match(route)
+    found = _ROUTE.fullmatch(route)
     if found is None or found["method"] not in METHODS:
         raise TypeError(f"Operation({route!r}): a route is like 'POST /orders' or 'GET /orders/{{id}}'")
     path = found["path"]
     for segment in path.split("/")[1:]:
-        if not _SEGMENT.match(segment):
+        if not _SEGMENT.fullmatch(segment):
             raise TypeError(f"Operation({route!r}): segment {segment!r} is neither plain text nor one {{parameter}}")
     parameters = tuple(_PARAMETER.findall(path))
     if len(set(parameters)) != len(parameters):
