@@ -1,20 +1,34 @@
-"""`Database`: the service's own PostgreSQL database."""
+"""`Database`: the service's own PostgreSQL database, there or away."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from contextlib import AbstractAsyncContextManager
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 
 from atoll.contracts import Event
-from atoll.data.postgres import Connection
+from atoll.data import postgres
+from atoll.data.backoff import Backoff
+from atoll.data.postgres import DRIVER_ERRORS, Connection, DatabaseUnavailable, one_line
+from atoll.data.retention import Retention
 from atoll.data.work import Work
+from atoll.service import current_request
+
+log = logging.getLogger("atoll.data")
+
+PATIENCE = 5.0  # seconds that work waits for the database outside of any request; the default deadline of an operation
+DEADLINE_SHARE = 0.9  # of what is left to a request: so that it hears "unavailable" before its time is up
+RECENT = 2.0  # seconds; a connection that worked this lately answers for the whole database
 
 
 class Database:
     """A pool of connections to the service's own database; a `Component`.
 
     url: ``postgresql://role:password@host:port/dbname``. source: what PostgreSQL shows as application_name (default: the
-    service). publishes: if given, the only events that units of work may publish.
+    service). min_size: connections made at start. max_size: units of work that run at once; others wait.
+    publishes: if given, the only events that units of work may publish.
     """
 
     def __init__(
@@ -27,28 +41,143 @@ class Database:
         max_size: int = 10,
         publishes: Collection[type[Event]] | None = None,
     ) -> None:
-        raise NotImplementedError
+        self.service = service
+        self.name = source or service
+        self.publishes = None if publishes is None else frozenset(publishes)
+        self.units: dict[asyncio.Task[object] | None, Work] = {}
+        self._url = url
+        self._min_size = min_size
+        self._max_size = max_size
+        self._pool = postgres.Pool(url, name=self.name, max_size=max_size)
+        self._retention = Retention(self)
+        self._warming: asyncio.Task[None] | None = None
+        self._wakes: list[Callable[[], None]] = []
+        self._answered_at = float("-inf")
+        self._trouble = ""
 
     async def start(self) -> None:
         """Returns at once; connects in the background, for ever."""
-        raise NotImplementedError
+        await self._pool.open()
+        self._warming = asyncio.create_task(self._warm(), name="database: connect")
+        self._retention.start()
 
     async def stop(self) -> None:
         """Closes the connections once they are given back."""
-        raise NotImplementedError
+        await self._retention.stop()
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
+            self._warming = None
+        await self._pool.close()
 
     async def check(self) -> None:
         """Raises if the database does not answer."""
-        raise NotImplementedError
+        if self._pool.exhausted and time.monotonic() - self._answered_at < RECENT:
+            return  # busy is not away, and a check must not queue behind the work
+        connection = await self._pool.acquire()
+        try:
+            await connection.execute("SELECT 1")
+        finally:
+            await self.release(connection)
 
-    def work(self) -> AbstractAsyncContextManager[Work]:
-        """A unit of work: commits at a clean exit, rolls back on an exception."""
-        raise NotImplementedError
+    def work(self) -> Work:
+        """``async with database.work() as work``: commits at a clean exit, rolls back on an exception."""
+        return Work(self)
 
-    def connection(self) -> AbstractAsyncContextManager[Connection]:
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
         """A connection outside of any transaction: each statement commits by itself."""
-        raise NotImplementedError
+        connection = await self.acquire()
+        try:
+            yield connection
+        except DRIVER_ERRORS as error:
+            found = postgres.translated(error, connection)
+            if found is error:
+                raise
+            raise found from error
+        finally:
+            await self.release(connection)
+
+    async def dedicated(self) -> Connection:
+        """A connection outside of the pool, for what lives as long as its session: locks and notifications."""
+        return await postgres.connect(self._url, self.name)
+
+    async def acquire(self, statement: str = "") -> Connection:
+        """A connection on which ``statement`` has run (BEGIN, say). DatabaseUnavailable after the request's time.
+
+        A connection that turns out to be dead is discarded and another one tried: nothing but ``statement`` was sent.
+        """
+        patience = self._patience()
+        try:
+            async with asyncio.timeout(patience):
+                return await self._acquire(statement)
+        except TimeoutError:
+            busy = f"all {self._max_size} connections are busy" if self._pool.exhausted else self._trouble
+            raise DatabaseUnavailable(
+                f"no database connection within {patience:.1f} s: {busy or 'no answer'}", headers={"retry-after": "1"}
+            ) from None
+
+    async def release(self, connection: Connection) -> None:
+        """Gives the connection back to the pool."""
+        await self._pool.release(connection)
 
     def on_outbox(self, wake: Callable[[], None]) -> None:
         """Calls ``wake`` after each commit that put events into the outbox."""
-        raise NotImplementedError
+        self._wakes.append(wake)
+
+    def outbox_grew(self) -> None:
+        """Events committed."""
+        for wake in self._wakes:
+            wake()
+
+    def _patience(self) -> float:
+        request = current_request.get()
+        return PATIENCE if request is None else min(PATIENCE, request.remaining() * DEADLINE_SHARE)
+
+    async def _acquire(self, statement: str) -> Connection:
+        backoff = Backoff(first=0.02, most=1.0)
+        while True:
+            try:
+                connection = await self._pool.acquire()
+                if not statement or await self._runs(connection, statement):
+                    self._answered_at = time.monotonic()
+                    return connection
+            except DRIVER_ERRORS as error:
+                self._note(error)
+                await backoff.wait()
+
+    async def _runs(self, connection: Connection, statement: str) -> bool:
+        try:
+            await connection.execute(statement)
+        except DRIVER_ERRORS as error:
+            if not postgres.is_away(error, connection):
+                await self.release(connection)
+                raise
+            connection.terminate()
+            await self.release(connection)
+            return False
+        except BaseException:
+            connection.terminate()
+            await self.release(connection)
+            raise
+        return True
+
+    def _note(self, error: Exception) -> None:
+        trouble = one_line(error)
+        if trouble != self._trouble:
+            log.warning("the database of %s is away: %s", self.service, trouble)
+            self._trouble = trouble
+
+    async def _warm(self) -> None:
+        backoff = Backoff(first=0.05, most=2.0)
+        taken: list[Connection] = []
+        try:
+            while len(taken) < self._min_size:
+                try:
+                    taken.append(await self._pool.acquire())
+                except DRIVER_ERRORS as error:
+                    self._note(error)
+                    await backoff.wait()
+        finally:
+            for connection in taken:
+                await self.release(connection)

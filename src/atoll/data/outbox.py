@@ -1,10 +1,83 @@
-"""The outbox: events that committed and wait to be published."""
+"""The outbox: events that committed with a unit of work and wait to be published.
+
+Rows are read in the order ``(fence, position)``. ``position`` is a sequence; alone it would lose rows, because a transaction
+that commits late shows up behind a cursor that has passed it. ``fence`` is an xid8: at least the writer's own transaction id,
+so that no writer that is still running can come to stand before a row with ``fence < pg_snapshot_xmin``; and at least the
+``pg_snapshot_xmax`` that the writer saw, so that a writer who waited for another one's row lock stands behind it, although
+its transaction began earlier. Cursor and order per key both rest on it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from atoll.data.database import Database
+import msgspec
+
+from atoll.contracts import Event, event_key, uuid7
+from atoll.contracts.codec import encode
+from atoll.data.postgres import Connection, Row
+from atoll.service import current_request
+
+if TYPE_CHECKING:
+    from atoll.data.database import Database
+    from atoll.data.work import Work
+
+MAX_PAYLOAD = 512 * 1024  # bytes of JSON; brokers take 1 MiB by default, and the envelope and its headers come on top
+TRACE_HEADERS = ("traceparent", "tracestate")
+OutgoingEvent = tuple[UUID, str, int, str, str, str | None]  # id, subject, version, key, data, headers
+
+_FENCE = "greatest(pg_current_xact_id(), pg_snapshot_xmax(pg_current_snapshot()))"
+_COLUMNS = "fence, id, subject, version, key, data, headers"
+_INSERT_ONE = f"INSERT INTO atoll.outbox ({_COLUMNS}) VALUES ({_FENCE}, $1, $2, $3, $4, $5, $6)"  # noqa: S608 - constants
+_INSERT_MANY = (
+    f"INSERT INTO atoll.outbox ({_COLUMNS}) SELECT {_FENCE}, * "  # noqa: S608 - constants
+    "FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[])"
+)
+_READ = """
+SELECT fence, position, id, subject, version, key, data, headers, written_at, delivery,
+       fence < pg_snapshot_xmin(pg_current_snapshot()) AS settled
+FROM atoll.outbox WHERE (fence, position) > ($1::xid8, $2::bigint) ORDER BY fence, position LIMIT $3
+"""
+_STATUS = """
+SELECT count(*) AS pending, coalesce(extract(epoch FROM clock_timestamp() - min(o.written_at)), 0)::float8 AS lag
+FROM atoll.relay r, atoll.outbox o WHERE (o.fence, o.position) > (r.fence, r.position)
+"""
+_REDRIVE = f"""
+WITH again AS (
+  SELECT * FROM atoll.outbox WHERE written_at >= $1 AND written_at < $2 ORDER BY fence, position
+)
+INSERT INTO atoll.outbox ({_COLUMNS}, delivery)
+SELECT {_FENCE}, id, subject, version, key, data, headers, (SELECT max(delivery) FROM atoll.outbox) + 1 FROM again
+"""  # noqa: S608 - constants
+
+
+def outgoing(event: Event, headers: Mapping[str, str] | None, declared: Collection[type[Event]] | None) -> OutgoingEvent:
+    """The event as its row; its id is made here, once, and stays with it whatever happens."""
+    kind = type(event)
+    if declared is not None and kind not in declared:
+        raise TypeError(f"{kind.__name__} is not declared; add it to publishes=[...] of the service")
+    if not kind.subject_:
+        raise TypeError(f"{kind.__name__} has no subject; write class {kind.__name__}(Event, subject='...')")
+    data = encode(event)
+    if len(data) > MAX_PAYLOAD:
+        raise ValueError(
+            f"{kind.__name__} is {len(data)} bytes of JSON; an event may have {MAX_PAYLOAD}: publish a reference to what is large"
+        )
+    carried = _trace() if headers is None else dict(headers)
+    text = msgspec.json.encode(carried).decode() if carried else None
+    return uuid7(), kind.subject_, kind.version_, event_key(event), data.decode(), text
+
+
+async def insert(work: Work, events: Sequence[OutgoingEvent]) -> None:
+    """Writes the rows, in one statement."""
+    if len(events) == 1:
+        await work.execute(_INSERT_ONE, *events[0])
+    else:
+        await work.execute(_INSERT_MANY, *zip(*events, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +88,68 @@ class OutboxStatus:
     lag: float
 
 
+class Cursor(msgspec.Struct, frozen=True):
+    """How far the relay has published: up to and with this row."""
+
+    fence: int
+    position: int
+
+
 class Outbox:
-    """The reading side of the outbox."""
+    """The outbox seen from outside of units of work: how much waits, and publishing again what a broker has lost."""
 
     def __init__(self, database: Database) -> None:
-        raise NotImplementedError
+        self._database = database
 
     async def status(self) -> OutboxStatus:
         """How much waits, and for how long."""
-        raise NotImplementedError
+        async with self._database.connection() as connection:
+            (row,) = await connection.fetch(_STATUS)
+        return OutboxStatus(row["pending"], row["lag"])
+
+    async def redrive(self, since: datetime, until: datetime) -> int:
+        """Publishes again what was written in that time, under new delivery ids, so that a broker does not drop it as known.
+
+        The events keep their own ids: consumers that have handled them know them. How many they are.
+        """
+        async with self._database.work() as work:
+            status = await work.execute(_REDRIVE, since, until)
+        self._database.outbox_grew()
+        return int(status.rpartition(" ")[2])
+
+
+async def read_cursor(connection: Connection) -> Cursor:
+    """Where the relay stands; mends a database that was restored into another cluster.
+
+    Transaction ids start anew there, so that old fences lie in the future of new ones and would hide every new row.
+    """
+    async with connection.transaction():
+        row = await connection.fetchrow("SELECT fence, position FROM atoll.relay FOR UPDATE")
+        if row is None:
+            raise LookupError("atoll.relay is empty; run the migrations")
+        newest = await connection.fetchval("SELECT max(fence) FROM atoll.outbox")
+        ahead = await connection.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())")
+        if max(newest or 0, row["fence"]) <= ahead:
+            return Cursor(row["fence"], row["position"])
+        await connection.execute("DELETE FROM atoll.outbox WHERE (fence, position) <= ($1, $2)", row["fence"], row["position"])
+        await connection.execute("UPDATE atoll.outbox SET fence = '0'")
+        await connection.execute("UPDATE atoll.relay SET fence = '0', position = 0")
+        return Cursor(0, 0)
+
+
+async def read_after(connection: Connection, cursor: Cursor, limit: int) -> list[Row]:
+    """The next rows; those that are ``settled`` come first, and only they may be published."""
+    return await connection.fetch(_READ, cursor.fence, cursor.position, limit)
+
+
+async def move_cursor(connection: Connection, cursor: Cursor) -> None:
+    """Remembers what is published."""
+    await connection.execute("UPDATE atoll.relay SET fence = $1, position = $2", cursor.fence, cursor.position)
+
+
+def _trace() -> dict[str, Any]:
+    request = current_request.get()
+    if request is None:
+        return {}
+    headers = request.headers
+    return {name: headers[name] for name in TRACE_HEADERS if name in headers}

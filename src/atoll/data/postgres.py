@@ -2,16 +2,154 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
 
 import asyncpg
 
-from atoll.contracts import Unavailable
+from atoll.contracts import Conflict, Unavailable
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 Row = asyncpg.Record
 UniqueViolation = asyncpg.UniqueViolationError
 
+CONNECT_TIMEOUT = 5.0  # seconds
+STATEMENT_CACHE = 256  # prepared statements a connection keeps; a service has fewer
+DRIVER_ERRORS: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ssl.SSLError)
+_RETRYABLE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, crashed, starting up; a cancelled query is told apart below
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidCachedStatementError,  # a migration changed a table under this connection; the next try prepares anew
+    OSError,
+)
+
 
 class DatabaseUnavailable(Unavailable):
-    """The service's own database is away; not the fault of the request or message."""
+    """The service's own database is away or overloaded; not the fault of the request or message."""
+
+
+class _PooledConnection(asyncpg.Connection):
+    """Skips the reset round trip at each release: a unit of work ends its transaction and keeps no session state."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Pool:
+    """asyncpg's pool, opened without connecting, so that a database that is away keeps nobody from starting."""
+
+    def __init__(self, url: str, *, name: str, max_size: int) -> None:
+        self._url = url
+        self._name = name
+        self._max_size = max_size
+        self._pool: asyncpg.Pool[Any] | None = None
+
+    async def open(self) -> None:
+        """Prepares the pool; connects to nothing."""
+        self._pool = await asyncpg.create_pool(
+            self._url,
+            min_size=0,
+            max_size=self._max_size,
+            timeout=CONNECT_TIMEOUT,
+            statement_cache_size=STATEMENT_CACHE,
+            max_cached_statement_lifetime=0,
+            connection_class=_PooledConnection,
+            server_settings=_session(self._name),
+        )
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every connection that there may be is in use."""
+        pool = self._opened()
+        return pool.get_idle_size() == 0 and pool.get_size() >= self._max_size
+
+    async def acquire(self) -> Connection:
+        """A connection; waits for a free one, and connects if need be."""
+        return cast(Connection, await self._opened().acquire())
+
+    async def release(self, connection: Connection) -> None:
+        """Gives the connection back; one that is still inside a transaction is thrown away."""
+        if not connection.is_closed() and connection.is_in_transaction():
+            connection.terminate()
+        await self._opened().release(cast(Any, connection))
+
+    async def close(self) -> None:
+        """Waits until all connections are given back, and closes them; cancelled, it cuts them off."""
+        if self._pool is None:
+            return
+        try:
+            await self._pool.close()
+        except asyncio.CancelledError:
+            self._pool.terminate()
+            raise
+
+    def _opened(self) -> asyncpg.Pool[Any]:
+        if self._pool is None:
+            raise DatabaseUnavailable("the database is not started; start() comes first")
+        return self._pool
+
+
+async def connect(url: str, name: str) -> Connection:
+    """A connection of its own, outside of any pool."""
+    return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, server_settings=_session(name))
+
+
+async def listen(connection: Connection, channel: str, wake: Callable[[], None]) -> None:
+    """Calls ``wake`` at each notification on the channel."""
+
+    def notified(*_: object) -> None:
+        wake()
+
+    await connection.add_listener(channel, notified)
+
+
+def on_lost(connection: Connection, lost: Callable[[], None]) -> None:
+    """Calls ``lost`` when the connection ends, whoever ends it."""
+
+    def terminated(_: object) -> None:
+        lost()
+
+    connection.add_termination_listener(terminated)
+
+
+async def try_for(connection: Connection, seconds: float, statement: str, *arguments: Any) -> bool:
+    """Runs a statement that waits for locks; False if it still waited after that time."""
+    await connection.execute(f"SET lock_timeout = {int(seconds * 1000)}")
+    try:
+        await connection.execute(statement, *arguments)
+    except asyncpg.LockNotAvailableError:
+        return False
+    return True
+
+
+def is_away(error: BaseException, connection: Connection | None = None) -> bool:
+    """Whether the error says that the database is away, or that this connection is gone."""
+    if isinstance(error, asyncpg.QueryCanceledError):
+        return False
+    if isinstance(error, (*_AWAY, ssl.SSLError)):
+        return True
+    return isinstance(error, asyncpg.InterfaceError) and (connection is None or connection.is_closed())
+
+
+def translated(error: Exception, connection: Connection | None = None) -> Exception:
+    """The error in the words of `atoll.contracts` if it is one of those that anyone may meet; else the error itself."""
+    if isinstance(error, _RETRYABLE):
+        return Conflict("another change came in between; try again", headers={"retry-after": "0"})
+    if is_away(error, connection):
+        return DatabaseUnavailable(f"the database is away: {one_line(error)}", headers={"retry-after": "1"})
+    return error
+
+
+def one_line(error: BaseException) -> str:
+    """The error's kind and the first line of its text."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
+
+
+def _session(name: str) -> dict[str, str]:
+    # Short statements gain nothing from the JIT compiler, and lose tens of milliseconds when it fires.
+    return {"application_name": name[:63], "jit": "off"}

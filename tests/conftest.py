@@ -1,0 +1,41 @@
+"""Servers that tests share: one PostgreSQL and one NATS for the whole run, a database of its own for each test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from atoll.testing import NatsServer, PostgresServer
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nats() -> Iterator[NatsServer]:
+    with NatsServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(postgres: PostgresServer) -> str:
+    """A database with the framework's tables, to copy from."""
+    from atoll.data import migrate
+    from atoll.service import Service
+
+    url = postgres.create_database()
+    asyncio.run(migrate(url, Service("template")))
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer, template: str) -> Iterator[str]:
+    """A database of its own, with the framework's tables."""
+    url = postgres.create_database(template)
+    yield url
+    postgres.drop_database(url)
