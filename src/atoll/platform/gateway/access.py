@@ -12,14 +12,18 @@ from atoll.contracts import Access
 from atoll.platform.gateway.entries import Entry
 from atoll.platform.gateway.typed import typed
 
-FILTER = "envoy.filters.http.rbac"
+_NOTING, _REFUSING = "envoy.filters.http.rbac.noting", "envoy.filters.http.rbac"
+MISSING = "%DYNAMIC_METADATA(envoy.filters.http.rbac:shadow_effective_policy_id)%"  # "the scope orders:write"
 CLAIMS = ("envoy.filters.http.jwt_authn", "token")  # where the jwt filter leaves the claims
 _PACKAGE = "envoy.extensions.filters.http.rbac.v3"
 
 
-def http_filter() -> dict[str, Any]:
-    """Lets everything through where a route does not say otherwise."""
-    return {"name": FILTER, "typed_config": typed(f"{_PACKAGE}.RBAC")}
+def http_filters() -> list[dict[str, Any]]:
+    """Two filters with the same rules: the first notes what is missing, the second refuses, and the reply can say why.
+
+    (A refusal's own note comes too late for its reply.) Where a route says nothing, they let everything through.
+    """
+    return [{"name": name, "typed_config": typed(f"{_PACKAGE}.RBAC")} for name in (_NOTING, _REFUSING)]
 
 
 def route_policy(entry: Entry) -> dict[str, Any]:
@@ -27,7 +31,11 @@ def route_policy(entry: Entry) -> dict[str, Any]:
     policies = _policies(entry.access)
     if not policies:
         return {}
-    return {FILTER: typed(f"{_PACKAGE}.RBACPerRoute", rbac={"rules": {"action": "DENY", "policies": policies}})}
+    rules = {"action": "DENY", "policies": policies}
+    return {
+        _NOTING: typed(f"{_PACKAGE}.RBACPerRoute", rbac={"shadow_rules": rules}),
+        _REFUSING: typed(f"{_PACKAGE}.RBACPerRoute", rbac={"rules": rules}),
+    }
 
 
 def _policies(access: Access) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def http_filters(gateway: Gateway, jwks_cache: float) -> list[dict[str, Any]]:
         cors.http_filter(),  # before tokens: a preflight carries none
         *([jwt.http_filter(gateway.jwt, jwks_cache)] if gateway.jwt is not None else []),  # who is it
         rate_limit.http_filter(),  # by caller, so after tokens; before access, so that refusals count as well
-        access.http_filter(),
+        *access.http_filters(),
         body_limit.http_filter(gateway.body_limit),  # nothing is read for a caller who may not call
         *compression.http_filters(),
         _router(),  # must be the last: without it requests hang

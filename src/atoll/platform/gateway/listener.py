@@ -81,7 +81,8 @@ def _limits() -> dict[str, Any]:
 def _requests() -> dict[str, Any]:
     return {
         "use_remote_address": True,
-        "internal_address_config": {},  # no client is trusted: its x-envoy-* headers are removed, whatever its address
+        # No client is trusted, whatever its address: its x-envoy-* headers are removed. (An empty list trusts loopback.)
+        "internal_address_config": {"cidr_ranges": [{"address_prefix": "0.0.0.0", "prefix_len": 32}]},
         "generate_request_id": True,  # always a new one: a client's x-request-id is replaced
         "always_set_request_id_in_response": True,
         "normalize_path": True,

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from atoll.contracts.errors import PROBLEM_MEDIA_TYPE, TYPE_PREFIX
+from atoll.platform.gateway.access import MISSING
 from atoll.platform.gateway.typed import header, typed
 
 _RETRY_SOON = {"retry-after": "1"}
-_NEEDED = "%DYNAMIC_METADATA(envoy.filters.http.rbac:enforced_effective_policy_id)%"
 
 
 def local_reply_config() -> dict[str, Any]:
@@ -28,7 +28,7 @@ def local_reply_config() -> dict[str, Any]:
                 "jwt_authn_access_denied", 401, "unauthenticated", "The bearer token is not accepted: %LOCAL_REPLY_BODY%.",
                 {"www-authenticate": 'Bearer error="invalid_token"'},
             ),
-            _by_reason("rbac_access_denied", 403, "forbidden", f"This needs {_NEEDED}, which the caller does not have."),
+            _by_reason("rbac_access_denied", 403, "forbidden", f"This needs {MISSING}, which the caller does not have."),
             # The request was sent: it may have taken effect, so the reply does not invite the client to send it again.
             _by_reason("upstream_reset_after", 502, "bad-gateway", "The service broke off its reply."),
             _by_reason("upstream_reset_before_response_started{connection_termination", 502, "bad-gateway",

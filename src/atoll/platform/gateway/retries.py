@@ -24,7 +24,7 @@ def retry_policy(entry: Entry) -> dict[str, Any]:
                 },
             }
         ],
-        "host_selection_retry_max_attempts": 3,
+        "host_selection_retry_max_attempts": 10,
     }
     if entry.idempotent:
         policy["retry_on"] = f"{NOT_SENT},reset,retriable-status-codes"

@@ -18,10 +18,14 @@ _NOWHERE = "http://127.0.0.1/v1/traces"  # Envoy's tracer insists on an exporter
 def tracing(otlp_url: str) -> dict[str, Any]:
     """The listener's tracing: makes and passes on trace context even when nobody takes spans."""
     exporter = {"http_uri": {"uri": otlp_url or _NOWHERE, "cluster": RECEIVER, "timeout": "1s"}}
-    config = typed("envoy.config.trace.v3.OpenTelemetryConfig", service_name="gateway", http_service=exporter)
+    config = typed(
+        "envoy.config.trace.v3.OpenTelemetryConfig",
+        service_name="gateway",
+        http_service=exporter,
+        sampler=_sampler("parent_based", "ParentBased", wrapped_sampler=_new_traces(100 if otlp_url else 0)),
+    )
     return {
         "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": config},
-        "random_sampling": {"value": 100 if otlp_url else 0},
         "spawn_upstream_span": False,
     }
 
@@ -35,6 +39,16 @@ def receiver_cluster(otlp_url: str) -> dict[str, Any]:
         "connect_timeout": "1s",
         "load_assignment": {"cluster_name": RECEIVER, "endpoints": endpoints},
     }
+
+
+def _new_traces(percent: int) -> dict[str, Any]:
+    """The sampler of traces that start here; one that a client started keeps its own decision."""
+    return _sampler("trace_id_ratio_based", "TraceIdRatioBased", sampling_percentage={"numerator": percent})
+
+
+def _sampler(name: str, message: str, **fields: Any) -> dict[str, Any]:
+    config = typed(f"envoy.extensions.tracers.opentelemetry.samplers.v3.{message}SamplerConfig", **fields)
+    return {"name": f"envoy.tracers.opentelemetry.samplers.{name}", "typed_config": config}
 
 
 def _endpoint(otlp_url: str) -> dict[str, Any]:
