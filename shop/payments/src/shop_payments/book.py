@@ -15,6 +15,8 @@ _READ = f"SELECT {_COLUMNS} FROM payments WHERE id = $1"  # noqa: S608
 _SAVE = """
 UPDATE payments SET amount = $2, currency = $3, state = $4, refunded = $5, reason = $6, changed_at = now() WHERE id = $1
 """
+_REFUND_OF = "SELECT amount FROM refunds WHERE payment_id = $1 AND name = $2"
+_ADD_REFUND = "INSERT INTO refunds (payment_id, name, amount) VALUES ($1, $2, $3)"
 
 
 class WorkBook:
@@ -38,6 +40,15 @@ class WorkBook:
     async def read(self, payment_id: PaymentId) -> Payment:
         """The payment as it is now. NotFound."""
         return _found(await self._work.fetchrow(_READ, payment_id), payment_id)
+
+    async def refund_of(self, payment: Payment, name: str) -> int | None:
+        """See `PaymentBook`."""
+        amount: int | None = await self._work.fetchval(_REFUND_OF, payment.id, name)
+        return amount
+
+    async def add_refund(self, payment: Payment, name: str, amount: int) -> None:
+        """See `PaymentBook`."""
+        await self._work.execute(_ADD_REFUND, payment.id, name, amount)
 
     async def save(self, payment: Payment) -> None:
         """See `PaymentBook`."""

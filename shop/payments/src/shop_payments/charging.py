@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from atoll.contracts import Event
-from shop_contracts import CardToken, OrderId, PaymentId
+from shop_contracts import CardToken, NotRefundable, OrderId, PaymentId
 from shop_payments.payment import Payment
 from shop_payments.provider import CardCharge, PaymentProvider
+
+CANCELLED = "cancelled"  # names the refund of a cancelled order
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,12 @@ class PaymentBook(Protocol):
 
     async def lock(self, payment_id: PaymentId) -> Payment:
         """The payment, locked until the unit of work ends. NotFound."""
+
+    async def refund_of(self, payment: Payment, name: str) -> int | None:
+        """Minor units that the refund of this name gave back; None if there was none."""
+
+    async def add_refund(self, payment: Payment, name: str, amount: int) -> None:
+        """Notes a refund; its name is new."""
 
     async def save(self, payment: Payment) -> None:
         """Stores a claimed payment's new state."""
@@ -65,12 +73,13 @@ async def cancel_charge(book: PaymentBook, provider: PaymentProvider, order_id: 
     payment = await book.claim(Payment.open(order_id))
     if payment.state != "open" and not payment.left:
         return payment
-    given_back = await provider.void(str(order_id))
+    await provider.void(str(order_id))
     if payment.state == "open":
         blocked = payment.block()
         await book.save(blocked)
         return blocked
-    return await _given_back(book, payment, given_back)
+    # Now nothing is left at the provider, also of a refund that we gave and died before we wrote it down.
+    return await _given_back(book, payment, CANCELLED, payment.left)
 
 
 async def refund_payment(
@@ -78,14 +87,19 @@ async def refund_payment(
 ) -> Payment:
     """Gives back ``amount`` minor units, or all that is left. NotFound, NotRefundable, ProviderUnavailable.
 
-    key: the caller's name for this refund. Without one, what was refunded before names it: a repeat after a crash finds the same
-    state, and so the same name.
+    key: the caller's name for this refund; the same name pays back once. Without one, what was refunded before names it: a
+    repeat after a crash finds the same state and so the same name, unless another refund came in between.
     """
     payment = await book.lock(payment_id)
+    name = f"key:{key}" if key else f"after:{payment.refunded}"
+    made = await book.refund_of(payment, name)
+    if made is not None:
+        _must_be(made, amount)
+        return payment
     wanted = payment.left if amount is None else amount
     payment.give_back(wanted)  # refuses before the provider is asked
-    await provider.refund(str(payment.order_id), f"{payment.id}:{key or payment.refunded}", wanted)
-    return await _given_back(book, payment, wanted)
+    await provider.refund(str(payment.order_id), f"{payment.id}:{name}", wanted)
+    return await _given_back(book, payment, name, wanted)
 
 
 async def _decided(book: PaymentBook, payment: Payment) -> Payment:
@@ -94,8 +108,14 @@ async def _decided(book: PaymentBook, payment: Payment) -> Payment:
     return payment
 
 
-async def _given_back(book: PaymentBook, payment: Payment, amount: int) -> Payment:
+async def _given_back(book: PaymentBook, payment: Payment, name: str, amount: int) -> Payment:
     payment = payment.give_back(amount)
+    await book.add_refund(payment, name, amount)
     await book.save(payment)
     await book.publish(payment.refund_news(amount))
     return payment
+
+
+def _must_be(made: int, amount: int | None) -> None:
+    if amount is not None and amount != made:
+        raise NotRefundable(f"this refund was made already, of {made}, not {amount}")

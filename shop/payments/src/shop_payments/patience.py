@@ -32,10 +32,10 @@ class InTime:
         async with self._patience():
             await self._provider.refund(key, refund_key, amount)
 
-    async def void(self, key: str) -> int:
+    async def void(self, key: str) -> None:
         """See `PaymentProvider`."""
         async with self._patience():
-            return await self._provider.void(key)
+            await self._provider.void(key)
 
     @asynccontextmanager
     async def _patience(self) -> AsyncIterator[None]:

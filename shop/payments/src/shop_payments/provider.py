@@ -45,5 +45,5 @@ class PaymentProvider(Protocol):
     async def refund(self, key: str, refund_key: str, amount: int) -> None:
         """Gives back minor units of the charge ``key``, once for the refund key. ProviderUnavailable, NotRefundable."""
 
-    async def void(self, key: str) -> int:
-        """Gives back all that is left of the charge, and lets no charge follow. The minor units that this void gave back."""
+    async def void(self, key: str) -> None:
+        """Gives back all that is left of the charge, and lets no charge follow. ProviderUnavailable."""

@@ -12,8 +12,8 @@ from shop_payments.acquirer.cards import FAILS_ONCE, decide
 from shop_payments.provider import CardCharge
 
 AccountState = Literal["new", "captured", "declined", "void"]
-CHARGE: Final = "charge"
-VOID: Final = "void"
+_CHARGE: Final = "charge"
+_VOID: Final = "void"
 _REFUND: Final = "refund:"
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -28,7 +28,7 @@ class Account:
     currency: str = ""
     reason: str = ""
     attempts: int = 0
-    entries: Mapping[str, int] = field(default=_NOTHING)
+    entries: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
 
     @property
     def left(self) -> int:
@@ -63,14 +63,14 @@ class Account:
         if self.state == "void":
             return self
         closed = replace(self, state="void")
-        return closed._with(VOID, -self.left) if self.left else closed
+        return closed._with(_VOID, -self.left) if self.left else closed
 
     def _decided(self, charge: CardCharge, limit: int) -> Account:
         decision = decide(charge, limit)
         known = replace(self, amount=charge.amount, currency=charge.currency, reason=decision.reason)
         if not decision.accepted:
             return replace(known, state="declined")
-        return replace(known, state="captured")._with(CHARGE, charge.amount)
+        return replace(known, state="captured")._with(_CHARGE, charge.amount)
 
     def _with(self, entry: str, amount: int) -> Account:
         return replace(self, entries=MappingProxyType({**self.entries, entry: amount}))

@@ -23,6 +23,15 @@ def upgrade() -> None:
         )
     """)
     op.execute("""
+        CREATE TABLE refunds (
+            payment_id uuid NOT NULL REFERENCES payments (id),
+            name text NOT NULL,
+            amount bigint NOT NULL CHECK (amount > 0),
+            made_at timestamptz NOT NULL DEFAULT now(),
+            PRIMARY KEY (payment_id, name)
+        )
+    """)
+    op.execute("""
         CREATE TABLE acquirer_accounts (
             key text PRIMARY KEY,
             state text NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'captured', 'declined', 'void')),
@@ -45,4 +54,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE acquirer_ledger, acquirer_accounts, payments")
+    op.execute("DROP TABLE acquirer_ledger, acquirer_accounts, refunds, payments")

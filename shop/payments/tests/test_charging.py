@@ -1,0 +1,262 @@
+"""Each order is charged once, and a cancelled one not at all, whatever is repeated, lost, late or killed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atoll.contracts import Event, NotFound, new_id
+from shop_contracts import (
+    ChargeMismatch,
+    NotRefundable,
+    OrderId,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentId,
+    PaymentRefunded,
+    ProviderUnavailable,
+)
+from shop_payments.acquirer import MemoryVault, SimulatedAcquirer
+from shop_payments.charging import Demand, cancel_charge, charge_order, refund_payment
+from shop_payments.patience import InTime
+from shop_payments.payment import Payment
+
+AMOUNT = 500
+
+
+class Killed(Exception):
+    """The process dies just before its commit."""
+
+
+@dataclass
+class Desk:
+    """A payment service in memory: each call is a unit of work, which is forgotten when it fails."""
+
+    vault: MemoryVault = field(default_factory=MemoryVault)
+    payments: dict[OrderId, Payment] = field(default_factory=dict)
+    refunds: dict[str, int] = field(default_factory=dict)
+    published: list[Event] = field(default_factory=list)
+    order: OrderId = field(default_factory=lambda: new_id(OrderId))
+
+    def __post_init__(self) -> None:
+        self.provider = InTime(SimulatedAcquirer(self.vault, limit=10_000, silence=5), 0.01)
+
+    async def charge(self, amount: int = AMOUNT, card: str = "tok_ok", *, killed: bool = False) -> Payment:
+        unit = Unit(self)
+        payment = await charge_order(unit, self.provider, Demand(self.order, amount, "EUR", card))
+        unit.commit(killed)
+        return payment
+
+    async def cancel(self, *, killed: bool = False) -> None:
+        unit = Unit(self)
+        await cancel_charge(unit, self.provider, self.order)
+        unit.commit(killed)
+
+    async def refund(self, amount: int | None, key: str = "", *, killed: bool = False) -> Payment:
+        unit = Unit(self)
+        known = self.payments.get(self.order)
+        payment_id = known.id if known else new_id(PaymentId)
+        payment = await refund_payment(unit, self.provider, payment_id, amount, key)
+        unit.commit(killed)
+        return payment
+
+    @property
+    def left(self) -> int:
+        payment = self.payments.get(self.order)
+        return payment.left if payment else 0
+
+
+class Unit:
+    """The `PaymentBook` of one unit of work."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._payments = dict(desk.payments)
+        self._refunds = dict(desk.refunds)
+        self._published: list[Event] = []
+
+    async def claim(self, wanted: Payment) -> Payment:
+        return self._payments.setdefault(wanted.order_id, wanted)
+
+    async def lock(self, payment_id: PaymentId) -> Payment:
+        for payment in self._payments.values():
+            if payment.id == payment_id:
+                return payment
+        raise NotFound("no such payment")
+
+    async def refund_of(self, payment: Payment, name: str) -> int | None:
+        return self._refunds.get(name)
+
+    async def add_refund(self, payment: Payment, name: str, amount: int) -> None:
+        assert name not in self._refunds
+        self._refunds[name] = amount
+
+    async def save(self, payment: Payment) -> None:
+        self._payments[payment.order_id] = payment
+
+    async def publish(self, event: Event) -> None:
+        self._published.append(event)
+
+    def commit(self, killed: bool) -> None:
+        if killed:
+            raise Killed
+        self._desk.payments = self._payments
+        self._desk.refunds = self._refunds
+        self._desk.published += self._published
+
+
+def kinds(desk: Desk) -> list[type[Event]]:
+    return [type(event) for event in desk.published]
+
+
+async def test_a_repeat_finds_the_same_payment_and_says_nothing_new() -> None:
+    desk = Desk()
+    first = await desk.charge()
+    assert await desk.charge() == first
+    assert desk.vault.total == AMOUNT
+    assert kinds(desk) == [PaymentCaptured]
+
+
+async def test_the_same_order_with_another_amount_is_refused() -> None:
+    desk = Desk()
+    await desk.charge()
+    with pytest.raises(ChargeMismatch):
+        await desk.charge(AMOUNT + 1)
+    assert desk.vault.total == AMOUNT
+
+
+async def test_a_death_between_the_booking_and_the_commit_charges_nobody_twice() -> None:
+    desk = Desk()
+    with pytest.raises(Killed):
+        await desk.charge(killed=True)
+    assert (desk.payments, desk.vault.total) == ({}, AMOUNT)
+    assert (await desk.charge()).state == "captured"
+    assert desk.vault.total == AMOUNT
+
+
+async def test_a_cancellation_after_such_a_death_gives_the_money_back_and_ends_the_matter() -> None:
+    desk = Desk()
+    with pytest.raises(Killed):
+        await desk.charge(killed=True)
+    await desk.cancel()
+    assert desk.vault.total == 0
+    assert (await desk.charge()).state == "declined"
+    assert desk.vault.total == 0
+
+
+async def test_a_lost_answer_is_asked_for_again_and_books_once() -> None:
+    desk = Desk()
+    with pytest.raises(ProviderUnavailable, match="did not answer"):
+        await desk.charge(card="tok_timeout")
+    assert desk.vault.total == AMOUNT
+    assert (await desk.charge(card="tok_timeout")).state == "captured"
+    assert desk.vault.total == AMOUNT
+
+
+async def test_a_failure_of_the_provider_books_nothing_and_the_repeat_does() -> None:
+    desk = Desk()
+    with pytest.raises(ProviderUnavailable):
+        await desk.charge(card="tok_fails_once")
+    assert desk.vault.total == 0
+    assert (await desk.charge(card="tok_fails_once")).state == "captured"
+
+
+async def test_a_declined_card_is_declined_for_good() -> None:
+    desk = Desk()
+    assert (await desk.charge(card="tok_declined")).reason == "the card's bank refuses"
+    assert (await desk.charge(card="tok_ok")).state == "declined"
+    assert (desk.vault.total, kinds(desk)) == (0, [PaymentDeclined])
+
+
+async def test_a_cancelled_order_gets_its_money_back_once() -> None:
+    desk = Desk()
+    payment = await desk.charge()
+    await desk.cancel()
+    await desk.cancel()
+    assert desk.published[1:] == [PaymentRefunded(desk.order, payment.id, AMOUNT, "EUR")]
+    assert desk.payments[desk.order].view().status == "refunded"
+
+
+async def test_the_same_refund_key_pays_back_once_also_after_a_death() -> None:
+    desk = Desk()
+    await desk.charge()
+    with pytest.raises(Killed):
+        await desk.refund(200, "key", killed=True)
+    for _ in range(2):
+        assert (await desk.refund(200, "key")).refunded == 200
+    with pytest.raises(NotRefundable, match="made already"):
+        await desk.refund(201, "key")
+    assert desk.vault.total == AMOUNT - 200
+
+
+async def test_without_a_key_a_repeat_after_a_death_pays_back_once() -> None:
+    desk = Desk()
+    await desk.charge()
+    with pytest.raises(Killed):
+        await desk.refund(200, killed=True)
+    await desk.refund(200)
+    await desk.refund(None)
+    assert (desk.left, desk.vault.total) == (0, 0)
+
+
+@pytest.mark.parametrize("amount", [0, AMOUNT + 1])
+async def test_no_more_goes_back_than_came_in(amount: int) -> None:
+    desk = Desk()
+    await desk.charge()
+    with pytest.raises(NotRefundable):
+        await desk.refund(amount)
+    assert desk.vault.total == AMOUNT
+
+
+async def test_a_blocked_payment_is_not_shown() -> None:
+    desk = Desk()
+    await desk.cancel()
+    with pytest.raises(NotFound):
+        desk.payments[desk.order].view()
+
+
+cards = st.sampled_from(["tok_ok", "tok_declined", "tok_fails_once", "tok_timeout"])
+calls = st.lists(
+    st.tuples(st.sampled_from(["charge", "cancel", "refund"]), st.booleans(), st.sampled_from(["k1", "k2"])),
+    max_size=12,
+)
+
+
+@given(cards, calls)
+def test_the_ledger_agrees_with_the_books_after_any_history(card: str, history: list[tuple[str, bool, str]]) -> None:
+    asyncio.run(_any_history(card, history))
+
+
+async def _any_history(card: str, history: list[tuple[str, bool, str]]) -> None:
+    desk = Desk()
+    for name, killed, key in history:
+        await _attempt(desk, name, card, killed, key)
+    # A broker delivers until it is done: in the end each message that was sent is handled once without a death.
+    for name in ("charge", "charge", "charge"):
+        await _attempt(desk, name, card, False, "")
+    cancelled = any(name == "cancel" for name, _, _ in history)
+    if cancelled:
+        await desk.cancel()
+    for name, _, key in history:
+        if name == "refund":
+            await _attempt(desk, name, card, False, key)
+    assert desk.vault.total == desk.left
+    assert desk.left == 0 or not cancelled
+    outcomes = [kind for kind in kinds(desk) if kind is not PaymentRefunded]
+    assert len(outcomes) == 1
+
+
+async def _attempt(desk: Desk, name: str, card: str, killed: bool, key: str) -> None:
+    try:
+        if name == "charge":
+            await desk.charge(card=card, killed=killed)
+        elif name == "cancel":
+            await desk.cancel(killed=killed)
+        else:
+            await desk.refund(100, key, killed=killed)
+    except (Killed, ProviderUnavailable, NotFound, NotRefundable):
+        return
