@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from atoll.platform.local.binaries import find_postgres
 from atoll.platform.local.demotion import Demotion, demotion
 from atoll.platform.local.folder import Folder, write_private
-from atoll.platform.local.identity import identify
+from atoll.platform.local.identity import Identity, identify
 from atoll.platform.local.keeper import Care, Keeper
 from atoll.platform.local.parts import PartView, view
 from atoll.platform.local.ports import LOOPBACK
@@ -23,6 +24,7 @@ from atoll.system import Trouble
 
 KIND = "postgres"
 ADMIN = "postgres"
+_GRACE = 20.0  # seconds
 _STATUS_LINE = 7  # of postmaster.pid (miscadmin.h: LOCK_FILE_LINE_PM_STATUS is the 8th)
 _OWN_SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -78,7 +80,7 @@ class OwnPostgres:
         await self._make_way()
         launch = Launch(
             KIND, (*how.prefix, *self._argv(program, version)), self._environment(), self._folder.path, self._folder.log(KIND),
-            stop_signal=signal.SIGINT, grace=20.0,
+            stop_signal=signal.SIGINT, grace=_GRACE,
         )  # fmt: skip
         self.keeper = Keeper(Care(launch, self._ready, watch, attempts=4, before=self._make_way))
         await self.keeper.start()
@@ -133,18 +135,21 @@ class OwnPostgres:
             )
 
     async def _make_way(self) -> None:
-        """A server of an earlier supervisor may still hold the data; or a reboot gave its pid to another program."""
+        """End a server that an earlier supervisor left on this data, and take its lock away once nothing works on the data.
+
+        PostgreSQL itself refuses a lock whose pid exists, though that may be a zombie that nobody collects (in a container),
+        or, after a reboot, another program.
+        """
         lock = self.data / "postmaster.pid"
         lines = _lines(lock)
-        if not lines or not lines[0].isdigit():
-            return
+        if not lines or not lines[0].isdigit() or not _exists(int(lines[0])):
+            return  # no lock, or one that PostgreSQL sees to
         holder = identify(int(lines[0]))
-        if holder is None:
-            return
-        if _works_on(holder.pid, self.data):
-            await end(holder, signal.SIGINT, 20.0)
-        else:
-            lock.unlink(missing_ok=True)
+        if holder is not None and _works_on(holder.pid, self.data):
+            await end(holder, signal.SIGINT, _GRACE)
+        for left in await asyncio.to_thread(_working_in, self.data):
+            await end(left, signal.SIGQUIT, _GRACE)  # a server process whose postmaster was killed
+        lock.unlink(missing_ok=True)
 
     async def _ready(self) -> bool:
         # The server itself says so here; pg_ctl looks at the same line.
@@ -191,7 +196,7 @@ def database_url(server: OwnPostgres | GivenPostgres, name: str, password: str) 
 def _version(program: Path) -> int:
     said = subprocess.run((program, "--version"), check=False, capture_output=True, text=True).stdout
     number = next((word for word in said.split() if word[:1].isdigit()), "0")
-    return int(number.partition(".")[0].rstrip("develbtarc") or 0)
+    return int("".join(takewhile(str.isdigit, number)))
 
 
 def _initdb_trouble(data: Path, said: str) -> Trouble:
@@ -213,6 +218,17 @@ def _lines(path: Path) -> list[str]:
         return []
 
 
+def _exists(pid: int) -> bool:
+    """As PostgreSQL asks: a zombie exists, and so does another user's process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _works_on(pid: int, data: Path) -> bool:
     import psutil
 
@@ -220,3 +236,17 @@ def _works_on(pid: int, data: Path) -> bool:
         return str(data) in psutil.Process(pid).cmdline()
     except psutil.Error:
         return False
+
+
+def _working_in(data: Path) -> list[Identity]:
+    """The processes whose working folder is the data folder, as every process of a PostgreSQL server's is."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(data) and (identity := identify(process.pid)) is not None:
+                found.append(identity)
+        except (psutil.Error, OSError):
+            continue  # gone meanwhile, or another user's
+    return found

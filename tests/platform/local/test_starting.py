@@ -1,0 +1,231 @@
+"""How a system starts and ends: in the foreground, as another user, with what it lacks, and when something is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from atoll.platform.local import unprivileged
+from tests.platform.local.demo import (
+    SYSTEM,
+    Demo,
+    alive,
+    answers,
+    assert_nothing_left,
+    eventually,
+    get,
+    kill,
+    processes,
+)
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    demo = Demo(tmp_path)
+    yield demo
+    demo.run("down")
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The line on standard error of a command that exits with 1; details may follow, indented."""
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    first, *details = done.stderr.splitlines()
+    assert all(line.startswith("  ") for line in details)
+    return first
+
+
+def test_up_twice_in_a_row_keeps_the_data_and_down_leaves_nothing(demo: Demo) -> None:
+    for _ in range(2):
+        status = demo.up()
+        assert answers(status["gateway"] + "/web/environment")
+        assert demo.run("down").stdout == "stopped\n"
+        assert_nothing_left(demo, status)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_foreground_in_order(demo: Demo, number: signal.Signals) -> None:
+    child = subprocess.Popen(
+        demo.argv("up", "--isolated"), cwd=demo.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    lines = []
+    for line in child.stdout:
+        lines.append(line)
+        if "is ready" in line:
+            break
+    status = demo.json("ps")
+    assert f"curl {status['gateway']}/web/environment\n" in lines
+    child.send_signal(number)
+    output, errors = child.communicate(timeout=30)
+    assert (child.returncode, errors) == (0, "")
+    ended = [line.split()[2] for line in output.splitlines() if "stopped" in line]
+    assert ended[0] == "envoy" or ended[-2:] == ["nats", "postgres"]
+    assert_nothing_left(demo, status)
+
+
+def test_a_signal_while_it_starts_leaves_nothing(demo: Demo) -> None:
+    child = subprocess.Popen(demo.argv("up", "--isolated"), cwd=demo.folder, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    for line in child.stdout:
+        if "nats" in line:
+            break
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=30)
+    from tests.platform.local.demo import marked_processes
+
+    assert marked_processes(demo.folder / ".atoll") == []
+    assert demo.up()["gateway"]
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or sys.platform != "linux", reason="as root on Linux one can become somebody else"
+)
+def test_it_runs_as_a_normal_user(tmp_path: Path) -> None:
+    prefix = (sys.executable, "-I", "-S", unprivileged.__file__, "namespace", "65534", "65534")
+    demo = Demo(tmp_path, prefix)
+    try:
+        status = demo.up()
+        assert answers(status["gateway"] + "/web/environment")
+        assert get(status["services"]["raw"]["instances"][0]["url"])[0] == 200
+    finally:
+        demo.run("down")
+    assert_nothing_left(demo, status)
+
+
+def test_a_service_that_fails_is_told_with_its_last_lines_and_nothing_is_left(demo: Demo) -> None:
+    demo.write("raw/server.py", 'raise SystemExit("the price list is missing")')
+    done = demo.run("up", "-d", "--isolated")
+    line = one_line(done)
+    assert line.startswith("raw-")
+    assert "ended with exit code 1 before it was ready; see " in line
+    assert "  the price list is missing" in done.stderr.splitlines()
+    from tests.platform.local.demo import marked_processes
+
+    assert marked_processes(demo.folder / ".atoll") == []
+    assert demo.run("down").stdout == "nothing runs\n"
+
+
+def test_a_missing_program_is_one_line(demo: Demo) -> None:
+    demo.write("system.py", SYSTEM.replace('("python", "server.py")', '("no-such-program",)'))
+    assert "there is no program 'no-such-program'; install it, or correct the command" in one_line(
+        demo.run("up", "-d", "--isolated")
+    )
+
+
+def test_a_port_in_use_is_named_with_who_uses_it(demo: Demo) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        line = one_line(demo.run("up", "-d", "--port", str(port)))
+    assert line.startswith(f"system.py:10: the gateway: port {port} is in use by ")
+    assert f"(pid {os.getpid()})" in line
+    assert line.endswith("end that, or take --port N, or use --isolated")
+
+
+@pytest.mark.parametrize(("part", "line"), [("Postgres", "PostgreSQL"), ("Nats", "NATS")])
+def test_a_given_server_that_is_away_is_one_line(demo: Demo, part: str, line: str) -> None:
+    scheme = "postgresql" if part == "Postgres" else "nats"
+    demo.write(
+        "system.py", SYSTEM.replace("port=8080", "port=0").replace(f"={part}()", f'={part}("{scheme}://127.0.0.1:9")')
+    )
+    said = one_line(demo.run("up", "-d"))
+    assert f"the given {line} at 127.0.0.1:9 is not reachable; start it, or correct the address" in said
+    assert said.startswith("system.py:1")
+
+
+def test_given_servers_are_used(demo: Demo, tmp_path: Path) -> None:
+    """A second system uses the servers of the first; its database bears the system's name."""
+    import json
+
+    status = demo.up()
+    told = get(status["gateway"] + "/web/environment")[1]
+    from atoll.platform.local.folder import Folder
+
+    admin = Folder(demo.folder / ".atoll").secret("postgres:admin")
+    postgres = f"postgresql://postgres:{admin}@{status['parts']['postgres']['url'].rpartition('/')[2]}/postgres"
+    text = (
+        SYSTEM.replace("port=8080", "port=0")
+        .replace("Postgres()", f"Postgres({postgres!r})")
+        .replace("Nats()", f"Nats({told['ATOLL_BROKER_URL']!r})")
+    )
+    other = Demo(tmp_path / "other", system=text.replace('"demo"', '"second"'))
+    try:
+        used: dict[str, object] = json.loads(other.run("up", "-d", "--json").stdout)
+        assert used["parts"]["postgres"]["pid"] is None  # type: ignore[index]
+        environment = get(f"{used['gateway']}/web/environment")[1]
+        assert environment["ATOLL_DATABASE_URL"].endswith("/second_web")
+    finally:
+        other.run("down")
+    assert answers(status["gateway"] + "/web/environment")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("from atoll.system import (\n", "system.py:1: '(' was never closed; correct the syntax"),
+        (
+            "\nimport no_such_package\n",
+            "system.py:2: No module named 'no_such_package'; install it, or put it beside system.py",
+        ),
+        ("x = 1\n", 'system.py:1: there is no System in it; add system = System("name", services=(...))'),
+        ("\n1 / 0\n", "system.py:2: ZeroDivisionError: division by zero; correct this line"),
+    ],
+)
+def test_a_broken_system_file_is_one_line(demo: Demo, text: str, line: str) -> None:
+    demo.write("system.py", text)
+    for verb in (("up", "-d"), ("check",)):
+        assert one_line(demo.run(*verb)) == line
+
+
+def test_a_wrong_model_is_refused_before_anything_starts(demo: Demo) -> None:
+    demo.write("system.py", SYSTEM.replace('calls=("raw",)', 'calls=("nobody",)'))
+    line = "system.py:7: Service 'web' calls 'nobody', which is not a service; known are raw, web"
+    assert one_line(demo.run("up", "-d")) == line
+    assert one_line(demo.run("check")) == line
+
+
+def test_a_damaged_secret_is_one_line(demo: Demo) -> None:
+    demo.up()
+    demo.run("down")
+    secret = demo.folder / ".atoll/secret"
+    kept = secret.read_text("ascii")
+    secret.write_text("?", "ascii")
+    assert ".atoll/secret is damaged; put it back from a copy" in one_line(demo.run("up", "-d", "--isolated"))
+    secret.write_text(kept, "ascii")
+    assert demo.up()["gateway"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="only root can mount a small disk")
+def test_a_full_disk_is_one_line(demo: Demo) -> None:
+    home = demo.folder / ".atoll"
+    home.mkdir()
+    mounted = subprocess.run(
+        ("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(home)), check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip("mounting is not allowed here")
+    try:
+        line = one_line(demo.run("up", "-d", "--isolated"))
+        assert "no space left on the disk; free some and run it again (nothing is lost)" in line
+    finally:
+        subprocess.run(("umount", str(home)), check=True)
+
+
+def test_everything_killed_at_once_comes_up_again(demo: Demo) -> None:
+    status = demo.up()
+    for pid in (demo.supervisor(), *processes(status).values()):
+        kill(pid)
+    eventually(lambda: not any(alive(pid) for pid in processes(status).values()))
+    after = demo.up()
+    assert answers(after["gateway"] + "/web/environment")
