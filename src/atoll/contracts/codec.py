@@ -145,6 +145,8 @@ def _join(path: str, name: str) -> str:
 
 
 def _lower_first(text: str) -> str:
+    if text[1:2].isupper():
+        return text  # an abbreviation or the name of a variable
     return text[:1].lower() + text[1:]
 
 

@@ -19,7 +19,7 @@ def read_settings(kind: type, values: Mapping[str, str]) -> Any:
     try:
         return converter_for(kind)(given)
     except Invalid as error:
-        what = "; ".join(f"{one.field.upper()}: {one.message}" for one in error.fields)
+        what = "; ".join(f"{one.field.upper()}: {one.message}".removeprefix(": ") for one in error.fields)
         raise CannotServe(f"settings {kind.__name__}: {what} (an environment variable)") from None
 
 
