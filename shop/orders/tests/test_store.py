@@ -1,0 +1,175 @@
+"""Orders and prices in a real database, and what the handlers do with them."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from contextlib import suppress
+
+import pytest
+
+from atoll.contracts import NotFound
+from atoll.data import Database
+from atoll.service import Caller
+from shop_contracts import (
+    CancelOrder,
+    GetOrder,
+    Item,
+    ListOrders,
+    NotCancellable,
+    Order,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentId,
+    PlaceOrder,
+)
+from shop_orders.outcomes import cancel_order, confirm_order, decline_order
+from shop_orders.placing import place_order
+from shop_orders.pricing import CURRENCIES
+from shop_orders.reading import get_order, list_orders
+from shop_orders.store import read_prices
+
+SKUS = [letter + digit for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" for digit in "123456789"]
+ONE = PlaceOrder((Item("A1", 2),))
+
+
+@pytest.fixture
+def ada() -> Caller:
+    return Caller(str(uuid.uuid4()))
+
+
+async def place(database: Database, caller: Caller) -> Order:
+    async with database.work() as work:
+        return await place_order(ONE, caller, work)
+
+
+async def place_and_die(database: Database, caller: Caller) -> Order:
+    """Just before the commit."""
+    with suppress(ZeroDivisionError):
+        async with database.work() as work:
+            order = await place_order(ONE, caller, work)
+            raise ZeroDivisionError
+    return order
+
+
+async def read(database: Database, caller: Caller, order: Order) -> Order:
+    async with database.work() as work:
+        return await get_order(GetOrder(order.id), caller, work)
+
+
+async def cancel(database: Database, caller: Caller, order: Order) -> Order:
+    async with database.work() as work:
+        return await cancel_order(CancelOrder(order.id), caller, work)
+
+
+async def capture(database: Database, order: Order, amount: int | None = None) -> None:
+    event = PaymentCaptured(order.id, PaymentId(uuid.uuid4()), amount or order.total, order.currency)
+    async with database.work() as work:
+        await confirm_order(event, work)
+
+
+async def decline(database: Database, order: Order) -> None:
+    async with database.work() as work:
+        await decline_order(PaymentDeclined(order.id, PaymentId(uuid.uuid4()), "no"), work)
+
+
+async def subjects(database: Database, order: Order) -> list[str]:
+    """What was published about the order, in order."""
+    async with database.work() as work:
+        rows = await work.fetch(
+            "SELECT subject FROM atoll.outbox WHERE key = $1 ORDER BY fence, position", str(order.id)
+        )
+    return [row["subject"] for row in rows]
+
+
+async def test_each_article_has_a_sensible_price_in_each_currency(database: Database) -> None:
+    async with database.work() as work:
+        lists = {currency: await read_prices(work, SKUS, currency) for currency in CURRENCIES}
+    assert {len(prices) for prices in lists.values()} == {26 * 9}
+    assert (lists["EUR"]["A1"], lists["EUR"]["Z9"], lists["USD"]["A1"], lists["GBP"]["A1"]) == (99, 23_399, 109, 84)
+
+
+async def test_an_order_and_its_event_commit_together_or_not_at_all(database: Database, ada: Caller) -> None:
+    order = await place(database, ada)
+    assert await read(database, ada, order) == order
+    assert await subjects(database, order) == ["order.created"]
+    lost = await place_and_die(database, ada)
+    assert await subjects(database, lost) == []
+    with pytest.raises(NotFound):
+        await read(database, ada, lost)
+
+
+async def test_others_do_not_find_an_order(database: Database, ada: Caller) -> None:
+    order = await place(database, ada)
+    eve = Caller("eve")
+    with pytest.raises(NotFound):
+        await read(database, eve, order)
+    with pytest.raises(NotFound):
+        await cancel(database, eve, order)
+
+
+async def test_a_payment_confirms_an_order_once(database: Database, ada: Caller) -> None:
+    order = await place(database, ada)
+    for _ in range(2):
+        await capture(database, order)
+    assert (await read(database, ada, order)).status == "confirmed"
+    assert await subjects(database, order) == ["order.created", "order.confirmed"]
+
+
+async def test_another_amount_confirms_nothing(database: Database, ada: Caller) -> None:
+    order = await place(database, ada)
+    with pytest.raises(Exception, match="costs 198 EUR, but 1 EUR were captured"):
+        await capture(database, order, 1)
+    assert (await read(database, ada, order)).status == "pending"
+
+
+async def test_a_declined_payment_declines_the_order(database: Database, ada: Caller) -> None:
+    order = await place(database, ada)
+    await decline(database, order)
+    declined = await read(database, ada, order)
+    assert (declined.status, declined.reason) == ("declined", "payment declined: no")
+    with pytest.raises(NotCancellable):
+        await cancel(database, ada, order)
+
+
+async def test_a_payment_for_a_strangers_order_is_let_go(database: Database) -> None:
+    stranger = PaymentCaptured(uuid.uuid4(), PaymentId(uuid.uuid4()), 1, "EUR")  # type: ignore[arg-type]
+    async with database.work() as work:
+        await confirm_order(stranger, work)
+
+
+async def test_capture_and_cancellation_that_race_end_as_the_table_says(database: Database, ada: Caller) -> None:
+    for _ in range(20):
+        order = await place(database, ada)
+        await asyncio.gather(capture(database, order), cancel(database, ada, order), capture(database, order))
+        assert (await read(database, ada, order)).status == "cancelled"
+        heard = await subjects(database, order)
+        assert heard in (
+            ["order.created", "order.cancelled"],
+            ["order.created", "order.confirmed", "order.cancelled"],
+        )
+
+
+async def test_pages_show_each_order_once_while_new_ones_come(database: Database, ada: Caller) -> None:
+    placed = [(await place(database, ada)).id for _ in range(5)]
+    seen, cursor = [], ""
+    while True:
+        async with database.work() as work:
+            page = await list_orders(ListOrders(limit=2, cursor=cursor), ada, work)
+        seen += [order.id for order in page.items]
+        await place(database, ada)
+        if page.next is None:
+            break
+        cursor = page.next
+    assert seen == placed[::-1]
+
+
+async def test_a_page_is_read_from_the_index(database: Database) -> None:
+    async with database.work() as work:
+        await work.execute("SET LOCAL enable_seqscan = off")
+        plan = await work.fetch(
+            "EXPLAIN SELECT id FROM orders WHERE customer = 'a' AND id < $1 ORDER BY id DESC LIMIT 20", uuid.uuid4()
+        )
+    text = "\n".join(row[0] for row in plan)
+    assert "orders_of_customer" in text
+    assert "Sort" not in text

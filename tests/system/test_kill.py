@@ -1,0 +1,79 @@
+"""kill -9 of any process while orders flow: none is lost, none is charged twice. The databases are the judge."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests.system.load import Flow, Wish, wishes
+from tests.system.local_system import LocalSystem
+from tests.system.postgres import rows
+from tests.system.shopper import new_shopper
+from tests.system.waiting import until
+
+ORDERS = 500
+SHOPPERS = 8  # the gateway limits each caller's rate
+THREADS = 16
+VICTIMS = ("orders", "payments", "auth", "nats", "postgres", "envoy", "supervisor")
+SETTLE_LIMIT = 240.0  # seconds; a message that failed several times waits longest
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.slow
+def test_no_order_is_lost_or_charged_twice_when_processes_are_killed(new_system: Callable[[], LocalSystem]) -> None:
+    seed = int(os.environ.get("ATOLL_TEST_SEED") or time.time_ns() % 2**32)
+    print(f"seed {seed}; repeat with ATOLL_TEST_SEED={seed}")
+    chance = random.Random(seed)
+    system = new_system().up()
+    flow = Flow(system)
+    wanted = wishes([new_shopper(system) for _ in range(SHOPPERS)], ORDERS, chance)
+    with ThreadPoolExecutor(1) as background:
+        running = background.submit(flow.run, wanted, THREADS)
+        for at, victim in enumerate(chance.sample(VICTIMS, len(VICTIMS)), start=1):
+            flow.wait_for(at * ORDERS // (len(VICTIMS) + 1), within=120)
+            kill(system, victim)
+        running.result()
+    print(f"{flow.failures} calls were repeated")
+    judge(system, wanted, flow.accepted)
+    system.down()
+    assert system.processes() == {}
+
+
+def kill(system: LocalSystem, victim: str) -> None:
+    """kill -9, and wait until the system has healed itself; only the supervisor has nobody but us to start it again."""
+    pid = system.pid(victim)
+    print(f"kill -9 {victim} ({pid})")
+    os.kill(pid, signal.SIGKILL)
+    if victim == "supervisor":
+        system.up()
+    else:
+        system.wait_for_new(victim, pid)
+
+
+def judge(system: LocalSystem, wanted: list[Wish], accepted: dict[str, str]) -> None:
+    """Every accepted order is settled as its card says, the acquirer has the sum of the confirmed ones, and nothing else."""
+    until(lambda: waiting(system) == 0, within=SETTLE_LIMIT, what="every order is confirmed or declined", pause=0.5)
+    orders = {str(row["id"]): row for row in rows(system, "orders", "SELECT id, status, total FROM orders")}
+    assert sorted(orders) == sorted(accepted.values()), "an order was lost, or one wish became two orders"
+    for wish in wanted:
+        expected = "declined" if wish.card == "tok_declined" else "confirmed"
+        assert orders[accepted[wish.key]]["status"] == expected, wish
+    confirmed = {key: row["total"] for key, row in orders.items() if row["status"] == "confirmed"}
+    ledger = rows(
+        system, "payments", "SELECT key, sum(amount)::bigint AS taken, count(*) AS n FROM acquirer_ledger GROUP BY key"
+    )
+    assert {row["key"]: row["taken"] for row in ledger} == confirmed
+    assert {row["n"] for row in ledger} == {1}
+    payments = rows(system, "payments", "SELECT order_id, amount FROM payments WHERE state = 'captured'")
+    assert {row["order_id"]: row["amount"] for row in payments} == {uuid.UUID(k): v for k, v in confirmed.items()}
+
+
+def waiting(system: LocalSystem) -> int:
+    found = rows(system, "orders", "SELECT count(*) AS n FROM orders WHERE status = 'pending'")
+    return int(found[0]["n"])
