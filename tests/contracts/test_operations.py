@@ -51,7 +51,7 @@ async def test_on_a_client_an_operation_is_a_call() -> None:
     things = Things(wire)
     assert await things.get(Get(1)) == Thing(1)
     await things.all()
-    assert [one async for one in things.watch.stream(None)] == [Thing(1)]
+    assert [one async for one in things.watch.stream()] == [Thing(1)]
     assert wire.calls == [("things.get", Get(1)), ("things.all", None), ("things.watch", None)]
 
 

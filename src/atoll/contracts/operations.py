@@ -18,6 +18,7 @@ from atoll.contracts.fields import field_names
 
 Req = TypeVar("Req")
 Rep = TypeVar("Rep")
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 DEFAULT_DEADLINE = 5.0  # seconds; gRPC and Finagle: every call has a deadline
@@ -100,7 +101,13 @@ class BoundCall(Generic[Req, Rep]):
     def __call__(self, request: Any = None) -> Awaitable[Rep]:
         return self._channel.call(self.operation, request)
 
-    def stream(self, request: Req) -> AsyncIterator[Any]:
+    @overload
+    def stream(self: BoundCall[None, Stream[T]]) -> AsyncIterator[T]: ...
+
+    @overload
+    def stream(self: BoundCall[Req, Stream[T]], request: Req) -> AsyncIterator[T]: ...
+
+    def stream(self, request: Any = None) -> AsyncIterator[Any]:
         """The items of a `Stream[T]` reply, as they come."""
         return self._channel.stream(self.operation, request)
 

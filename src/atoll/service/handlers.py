@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
-from atoll.contracts import Event, Operation
+from atoll.contracts import Event, Operation, Stream
 
-Req = TypeVar("Req")
 Rep = TypeVar("Rep")
-E_ = TypeVar("E_", bound=Event)
-F = TypeVar("F", bound=Callable[..., Awaitable[Any] | AsyncIterator[Any]])
+T = TypeVar("T")
+P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., Awaitable[None]])
+Returns = Callable[P, Coroutine[Any, Any, Rep]]
+Yields = Callable[P, AsyncIterator[T]]
 _MARK = "__atoll_handles__"
 
 
@@ -39,10 +42,27 @@ class Consumes:
 Mark = Implements | Consumes
 
 
-def implements(operation: Operation[Req, Rep]) -> Callable[[F], F]:
-    """Marks an ``async def`` as what answers ``operation``. Its parameters are injected by type (see `plan`)."""
+@overload
+def implements(operation: Operation[Any, Stream[T]]) -> Callable[[Yields[P, T]], Yields[P, T]]: ...
 
-    def mark(function: F) -> F:
+
+@overload
+def implements(operation: Operation[Any, Rep]) -> Callable[[Returns[P, Rep]], Returns[P, Rep]]: ...
+
+
+def implements(operation: Operation[Any, Any]) -> Callable[[Any], Any]:
+    """Marks an ``async def`` as what answers ``operation``. Its parameters are injected by type (see `plan`).
+
+    A type checker refuses a function that returns something else than the reply. For a `Stream[T]` it is an async
+    generator of ``T``.
+    """
+    if not operation.name:
+        raise TypeError(f"{operation!r} belongs to no Api; write it as an attribute of an Api class")
+
+    def mark(function: Any) -> Any:
+        if operation.streams != inspect.isasyncgenfunction(inspect.unwrap(function)):
+            what = "an async generator" if operation.streams else "an async def that returns the reply"
+            raise TypeError(f"{name_of(function)} must be {what}, to answer {operation!r}")
         return _mark(function, Implements(operation))
 
     return mark
@@ -54,7 +74,8 @@ def consumes(event: type[Event]) -> Callable[[F], F]:
         raise TypeError(f"{event.__name__} has no subject; write class {event.__name__}(Event, subject='...')")
 
     def mark(function: F) -> F:
-        return _mark(function, Consumes(event))
+        _mark(function, Consumes(event))
+        return function
 
     return mark
 
@@ -72,7 +93,10 @@ def name_of(function: Callable[..., Any]) -> str:
     return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', repr(function))}"
 
 
-def _mark(function: F, mark: Mark) -> F:
+def _mark(function: Any, mark: Mark) -> Any:
+    plain = inspect.unwrap(function)
+    if not inspect.iscoroutinefunction(plain) and not inspect.isasyncgenfunction(plain):
+        raise TypeError(f"{name_of(function)} is no async def; handlers are (nothing here may block the event loop)")
     if getattr(function, _MARK, None) is not None:
         raise TypeError(f"{name_of(function)} is a handler already; one function handles one thing")
     setattr(function, _MARK, mark)

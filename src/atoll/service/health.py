@@ -76,8 +76,9 @@ class Health:
         await asyncio.shield(self._checking)
 
     async def _check_all(self) -> None:
-        results = await asyncio.gather(*(_run(check) for check in self._checks.values()))
-        self._results = dict(zip(self._checks, results, strict=True))
+        checks = dict(self._checks)  # one may be added while these run
+        results = await asyncio.gather(*(_run(check) for check in checks.values()))
+        self._results = dict(zip(checks, results, strict=True))
         self._checked_at = time.monotonic()
 
 

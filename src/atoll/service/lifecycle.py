@@ -44,5 +44,14 @@ class Lifecycle:
             try:
                 async with asyncio.timeout(grace):
                     await stop()
+            except asyncio.CancelledError as error:
+                if _is_being_cancelled():
+                    raise
+                self._report(name, error)  # it let its own task's cancellation out; the others must still be stopped
             except Exception as error:  # reported; the others must still be stopped
                 self._report(name, error)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

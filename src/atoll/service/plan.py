@@ -58,7 +58,8 @@ def plan(function: Callable[..., Any], sources: Sources) -> list[tuple[int | Non
 
 def scoped_needs(function: Callable[..., Any], scoped: Collection[type]) -> frozenset[type]:
     """Which of the scoped types the function asks for, so that layers nobody needs are left out."""
-    return frozenset(kind for hint in _hints(function).values() if (kind := _optional(hint)[0]) in scoped)
+    kinds = {name: _optional(hint)[0] for name, hint in _hints(function).items() if name != "return"}
+    return frozenset(kind for kind in scoped if any(kind is hint for hint in kinds.values()))
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def _getter(function: Callable[..., Any], parameter: inspect.Parameter, hint: An
     if get_origin(hint) is Annotated:
         for extra in get_args(hint)[1:]:
             if isinstance(extra, Header):
-                return _header(extra.name, parameter)
+                return _header(function, extra.name, parameter, _optional(get_args(hint)[0]))
     kind, optional = _optional(hint)
     mark = mark_of(function)
     message = mark.operation.request if isinstance(mark, Implements) else mark.event
@@ -84,17 +85,20 @@ def _getter(function: Callable[..., Any], parameter: inspect.Parameter, hint: An
         return lambda request: request
     if kind is Caller:
         return (lambda request: request.caller) if optional else _caller
-    if kind in sources.scoped:
+    if _is_one(kind, sources.scoped):
         return lambda request: request.scope[kind]
-    if kind in sources.provided:
+    if _is_one(kind, sources.provided):
         value = sources.provided[kind]
         return lambda _: value
     raise TypeError(_unknown(function, parameter, hint, mark, sources))
 
 
-def _header(name: str, parameter: inspect.Parameter) -> Getter:
+def _header(function: Callable[..., Any], name: str, parameter: inspect.Parameter, hint: tuple[Any, bool]) -> Getter:
+    kind, optional = hint
+    if kind is not str:
+        raise TypeError(f"{name_of(function)}: parameter {parameter.name!r} comes from a header, so its type is str")
     name = name.lower()
-    default = parameter.default
+    default = None if optional and parameter.default is parameter.empty else parameter.default
     if default is inspect.Parameter.empty:
 
         def required(request: Request) -> str:
@@ -111,6 +115,10 @@ def _caller(request: Request) -> Caller:
     if request.caller is None:
         raise Unauthenticated("this needs a caller; send a bearer token")
     return request.caller
+
+
+def _is_one(kind: Any, known: Collection[type]) -> bool:
+    return any(kind is one for one in known)  # not `in`: an Annotated with a list in it has no hash
 
 
 def _optional(hint: Any) -> tuple[Any, bool]:

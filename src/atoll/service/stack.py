@@ -33,6 +33,11 @@ class Stack:
     def __len__(self) -> int:
         return len(self._layers)
 
+    def __str__(self) -> str:
+        """One line a layer, the outermost first: its name, and why it stands there."""
+        width = max((len(named.name) for named in self._layers), default=0)
+        return "\n".join(f"{named.name:<{width}}  {named.why}".rstrip() for named in self._layers)
+
     def before(self, name: str, named: Named) -> Stack:
         """With ``named`` just outside of the layer called ``name``."""
         at = self._index(name)
