@@ -6,9 +6,9 @@ from pathlib import Path
 
 import envoy
 import pytest
+from tests.platform.gateway.harness import Backend, Gateway, Issuer, backend, client_builder, free_ports
 
 from atoll.platform.gateway import GatewayFiles, GatewayOptions
-from tests.platform.gateway.harness import Backend, Gateway, Issuer, backend, client_builder, free_ports
 
 
 @pytest.fixture(scope="session")

@@ -137,8 +137,7 @@ class Issuer:
         self.published = [self.key]
 
     def new_key(self) -> ECKey:
-        key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
-        return key
+        return ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
 
     def jwks(self) -> bytes:
         return json.dumps(KeySet(list(self.published)).as_dict(private=False)).encode()
@@ -235,5 +234,11 @@ class Gateway:
 
 def client_builder() -> ClientBuilder:
     return (
-        ClientBuilder().gzip(False).brotli(False).zstd(False).deflate(False).no_proxy().resolve("localhost", "127.0.0.1", 0)
+        ClientBuilder()
+        .gzip(False)
+        .brotli(False)
+        .zstd(False)
+        .deflate(False)
+        .no_proxy()
+        .resolve("localhost", "127.0.0.1", 0)
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from tests.platform.gateway.harness import AUDIENCE, ISSUER
 
 from atoll.contracts import Access, Api, Operation, RateLimit, Stream, Surface
 from atoll.system import Gateway, Jwt, Route, Service, System
-from tests.platform.gateway.harness import AUDIENCE, ISSUER
 
 PUBLIC = Access(public=True)
 PLENTY = RateLimit(10_000, 1.0)

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-
-from atoll.system import Route
 from tests.platform.gateway.harness import Backend, Gateway, Issuer, backend
 from tests.platform.gateway.systems import shop
+
+from atoll.system import Route
 
 
 @pytest.fixture
@@ -35,7 +35,9 @@ async def test_all_scopes_are_needed_and_the_missing_one_is_named(shop_gateway: 
     assert (await shop_gateway.ask("DELETE", "/orders/1", token=both)).status == 200
 
 
-@pytest.mark.parametrize(("roles", "status"), [("admin", 200), ("x ops", 200), ("x", 403), (None, 403), ("administrator", 403)])
+@pytest.mark.parametrize(
+    ("roles", "status"), [("admin", 200), ("x ops", 200), ("x", 403), (None, 403), ("administrator", 403)]
+)
 async def test_one_of_the_roles_is_enough(
     shop_gateway: Gateway, issuer: Issuer, roles: str | None, status: int
 ) -> None:
@@ -61,4 +63,6 @@ async def test_a_prefix_has_access_too(gateway: Gateway, auth: Backend, orders: 
         answers = [await gateway.ask("GET", "/staff/x", token=token) for token in almost]
         assert "the scope staff" in answers[0].json["detail"]
         assert "the role admin" in answers[1].json["detail"]
-        assert (await gateway.ask("GET", "/staff/x", token=issuer.token(scope="staff", roles_text="admin"))).status == 200
+        assert (
+            await gateway.ask("GET", "/staff/x", token=issuer.token(scope="staff", roles_text="admin"))
+        ).status == 200

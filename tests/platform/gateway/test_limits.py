@@ -4,7 +4,6 @@ import asyncio
 import time
 
 import pytest
-
 from tests.platform.gateway.harness import Backend, Gateway, Issuer, Seen, answering, backend, reply
 from tests.platform.gateway.systems import shop
 
@@ -67,8 +66,6 @@ async def test_the_service_is_told_its_deadline(gateway: Gateway, orders: Backen
         await gateway.ask("GET", "/catalog/x")
     assert orders.last["atoll-deadline-ms"] == "300"
     assert catalog.last["atoll-deadline-ms"] == "300"
-
-
 
 
 async def test_an_idempotent_operation_is_tried_again_elsewhere(gateway: Gateway) -> None:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import msgspec
+from tests.platform.gateway.harness import Answer, Backend, Gateway, Issuer
+from tests.platform.gateway.systems import shop
 
 from atoll.contracts import Access, Api, Operation, RateLimit, Surface
 from atoll.system import Route
-from tests.platform.gateway.harness import Answer, Backend, Gateway, Issuer
-from tests.platform.gateway.systems import shop
 
 
 class Item(msgspec.Struct):
@@ -28,9 +28,7 @@ async def spend(gateway: Gateway, path: str, count: int, token: str = "") -> lis
     return [await gateway.ask("GET", path, token=token) for _ in range(count)]
 
 
-async def test_callers_are_limited_one_by_one(
-    gateway: Gateway, auth: Backend, orders: Backend, issuer: Issuer
-) -> None:
+async def test_callers_are_limited_one_by_one(gateway: Gateway, auth: Backend, orders: Backend, issuer: Issuer) -> None:
     await gateway.open(shop(routes=ROUTES, body_limit=1001), auth=auth, orders=orders)
     await gateway.accepted(issuer.token())
     answers = await spend(gateway, "/search", 4, issuer.token(sub="a"))
@@ -73,7 +71,9 @@ async def test_refusals_count(gateway: Gateway, auth: Backend, orders: Backend, 
     limit = RateLimit(2, 60.0)
     await gateway.open(shop(rate_limit=limit, body_limit=1005), auth=auth, orders=orders)
     await gateway.accepted(issuer.token(sub="somebody"))
-    statuses = [(await gateway.ask("POST", "/orders", token=issuer.token(sub="z"), body=b"{}")).status for _ in range(3)]
+    statuses = [
+        (await gateway.ask("POST", "/orders", token=issuer.token(sub="z"), body=b"{}")).status for _ in range(3)
+    ]
     assert statuses == [403, 403, 429]
 
 

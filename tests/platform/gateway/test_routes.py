@@ -3,10 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
-
-from atoll.system import Route
 from tests.platform.gateway.harness import Backend, Gateway, Issuer, backend
 from tests.platform.gateway.systems import shop
+
+from atoll.system import Route
 
 
 async def test_an_operation_is_reached_at_its_method_and_path(

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-
 from tests.platform.gateway.harness import Gateway, Seen, backend
 from tests.platform.gateway.systems import shop
 

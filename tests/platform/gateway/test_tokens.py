@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-
-from atoll.system import Route
 from tests.platform.gateway.harness import Answer, Backend, Gateway, Issuer, backend
 from tests.platform.gateway.systems import shop
+
+from atoll.system import Route
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,8 @@ _PREFIXES = {
     "sds": "sds.{name}",
 }
 _SETTLED = {"cds": "cluster_manager.warming_clusters", "lds": "listener_manager.total_listeners_warming"}
-_LINE = re.compile(rb"(?:update rejected|update failure|rejected): (.*)")
+_LOOKS, _LOOK_PAUSE = 50, 0.02  # for a second; see FLUSH_MS in files
+_LINE = re.compile(rb"Filesystem config update (?:rejected|failure): ([^\n]*)")
 
 
 class Refusal(Exception):
@@ -51,20 +53,30 @@ class Acceptance:
         if version == self._document.version:
             return not stats.get(_SETTLED.get(self._document.kind, ""))
         if _refusals(stats, self._prefix) > self._refused:
-            raise Refusal(self._reason())
+            raise Refusal(await self._reason())
         return version is None  # the cluster or listener that will read this file comes later in the snapshot
 
     async def _stats(self) -> Mapping[str, int | str]:
         settled = _SETTLED.get(self._document.kind, "$^")
         prefix = re.escape(self._prefix)
-        return await self._admin.stats(rf"^{prefix}\.(update_rejected|update_failure|version_text)$|^{re.escape(settled)}$")
+        return await self._admin.stats(
+            rf"^{prefix}\.(update_rejected|update_failure|version_text)$|^{re.escape(settled)}$"
+        )
 
-    def _reason(self) -> str:
-        """Envoy's own words, from its log."""
+    async def _reason(self) -> str:
+        """Envoy's own words, from its log, which it writes a little later."""
+        for _ in range(_LOOKS):
+            if found := _LINE.findall(self._said()):
+                return " ".join(found[-1].decode(errors="replace").split())
+            await asyncio.sleep(_LOOK_PAUSE)
+        return f"{self._prefix} was refused (see {self._log})"
+
+    def _said(self) -> bytes:
+        if not self._log.exists():
+            return b""
         with self._log.open("rb") as file:
             file.seek(self._log_size)
-            found = _LINE.findall(file.read())
-        return found[-1].decode(errors="replace").strip() if found else f"{self._prefix} was refused (see {self._log})"
+            return file.read()
 
 
 def _refusals(stats: Mapping[str, int | str], prefix: str) -> int:

@@ -25,7 +25,9 @@ class Admin:
         """Counters, gauges and texts whose names match a regular expression."""
         status, body = await self._ask("GET", f"/stats?format=json&filter={quote(pattern)}")
         if status != 200:
-            raise AdminUnreachable(f"Envoy's admin at 127.0.0.1:{self.port} answered {status} to a question for statistics")
+            raise AdminUnreachable(
+                f"Envoy's admin at 127.0.0.1:{self.port} answered {status} to a question for statistics"
+            )
         found = json.loads(body)["stats"]
         return {stat["name"]: stat["value"] for stat in found if "name" in stat and "value" in stat}
 

@@ -23,7 +23,9 @@ def compile_snapshot(system: System, endpoints: Mapping[str, Sequence[Endpoint]]
     """
     gateway = system.gateway
     if gateway is None:
-        raise GatewayModelError(f"{system.place}: system {system.name} has no gateway; give System(gateway=Gateway(...))")
+        raise GatewayModelError(
+            f"{system.place}: system {system.name} has no gateway; give System(gateway=Gateway(...))"
+        )
     entries = gateway_entries(system, gateway)
     services = _services(system, gateway, entries)
     return Snapshot(
@@ -31,7 +33,9 @@ def compile_snapshot(system: System, endpoints: Mapping[str, Sequence[Endpoint]]
         routes=(route_configuration(gateway, entries),),
         clusters=(*(service_cluster(service, options) for service in services), receiver_cluster(options.otlp_url)),
         endpoints={service: load_assignment(service, endpoints.get(service, ())) for service in services},
-        secrets={name: peer_secret(name, options.peer_secrets[name]) for name in services if options.peer_secrets.get(name)},
+        secrets={
+            name: peer_secret(name, options.peer_secrets[name]) for name in services if options.peer_secrets.get(name)
+        },
     )
 
 

@@ -21,7 +21,8 @@ CONTENT_TYPES = [
     "image/svg+xml",
 ]
 MIN_LENGTH = 860  # bytes; below, a reply fits in a packet anyway
-_LIBRARIES: Mapping[str, tuple[str, dict[str, Any]]] = {  # the first that the client takes equally well wins; levels that keep up with a request
+# Levels that keep up with a request.
+_LIBRARIES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "zstd": ("Zstd", {"compression_level": 3}),
     "brotli": ("Brotli", {"quality": 4}),
     "gzip": ("Gzip", {"compression_level": "COMPRESSION_LEVEL_4"}),
@@ -42,5 +43,6 @@ def _compressor(name: str, message: str, level: dict[str, Any]) -> dict[str, Any
         "envoy.extensions.filters.http.compressor.v3.Compressor",
         response_direction_config={"common_config": {"content_type": CONTENT_TYPES, "min_content_length": MIN_LENGTH}},
         compressor_library=library,
+        choose_first=name == "zstd",  # where the client likes several equally
     )
     return {"name": f"envoy.filters.http.compressor.{name}", "typed_config": config}

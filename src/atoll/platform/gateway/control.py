@@ -15,6 +15,7 @@ from atoll.platform.gateway.files import Document, GatewayFiles, snapshot_docume
 from atoll.platform.gateway.snapshot import Snapshot
 
 _PAUSE = 0.005  # seconds between questions: Envoy has read a file after 1-2 ms
+_BACKWARDS = ("sds", "eds", "rds", "lds", "cds")
 
 
 class SnapshotRefused(Exception):
@@ -57,11 +58,12 @@ class GatewayControl:
                 await self._within(self._advance(before, snapshot))
             except Refusal as refusal:
                 await self._within(self._back(before))
+                self.files.keep_only(before)
                 raise SnapshotRefused(refusal.reason) from None
             except BaseException:
                 self._restore(before)
                 raise
-            self.files.prune(snapshot)
+            self.files.keep_only(snapshot_documents(snapshot, self.files.folder))
             self.current = snapshot
 
     async def drain(self) -> None:
@@ -77,12 +79,9 @@ class GatewayControl:
             await self._write(document)
 
     async def _back(self, before: tuple[Document, ...]) -> None:
-        """The last good documents again; routes before the clusters that they no longer need."""
+        """The last good documents again. Routes go first: the clusters that they lead to are still there."""
         try:
-            clusters = next(document for document in before if document.kind == "cds")
-            now = self.files.read()
-            await self._write(_with_old_clusters(clusters, now))
-            for document in sorted(before, key=lambda document: ("sds", "eds", "lds", "rds", "cds").index(document.kind)):
+            for document in sorted(before, key=lambda document: _BACKWARDS.index(document.kind)):
                 await self._write(document)
         except Refusal as refusal:
             raise GatewayUnreachable(f"Envoy refuses the last good configuration as well: {refusal.reason}") from None
@@ -95,9 +94,10 @@ class GatewayControl:
             self.files.write(document)
         await self._until(acceptance.decided)
 
-    def _restore(self, before: Iterable[Document]) -> None:
+    def _restore(self, before: tuple[Document, ...]) -> None:
         for document in before:
             self.files.write(document)
+        self.files.keep_only(before)
 
     async def _live(self) -> bool:
         try:
@@ -123,5 +123,11 @@ def _with_old_clusters(document: Document, before: Iterable[Document]) -> Docume
     if document.kind != "cds":
         return document
     names = {resource["name"] for resource in document.resources}
-    old = [resource for known in before if known.kind == "cds" for resource in known.resources if resource["name"] not in names]
+    old = [
+        resource
+        for known in before
+        if known.kind == "cds"
+        for resource in known.resources
+        if resource["name"] not in names
+    ]
     return Document("cds", document.name, (*document.resources, *old))

@@ -82,7 +82,9 @@ def _operation_entry(gateway: Gateway, service: str, operation: Operation[object
 
 def _prefix_entry(system: System, gateway: Gateway, route: Route, prefix: str) -> Entry:
     if not prefix.startswith("/") or (prefix != "/" and prefix.endswith("/")) or {"?", "#"} & set(prefix):
-        raise GatewayModelError(f"{route.place}: route {prefix!r}: a prefix is like '/catalog', with no slash at its end")
+        raise GatewayModelError(
+            f"{route.place}: route {prefix!r}: a prefix is like '/catalog', with no slash at its end"
+        )
     entry = Entry(
         name=prefix,
         service=_known(system, route.to, route),
@@ -109,7 +111,9 @@ def _known(system: System, name: str, route: Route) -> str:
     if any(service.name == name for service in system.services):
         return name
     target = route.target if isinstance(route.target, str) else route.target.__name__
-    raise GatewayModelError(f"{route.place}: route {target!r} leads to service {name!r}, which the system does not have")
+    raise GatewayModelError(
+        f"{route.place}: route {target!r} leads to service {name!r}, which the system does not have"
+    )
 
 
 def _needing_tokens(entry: Entry, gateway: Gateway, route: Route) -> Entry:
@@ -121,13 +125,13 @@ def _needing_tokens(entry: Entry, gateway: Gateway, route: Route) -> Entry:
 
 
 def _refuse_twins(entries: list[Entry], gateway: Gateway) -> None:
-    seen: dict[tuple[str, str], str] = {}
+    seen: dict[tuple[str, str], Entry] = {}
     for entry in entries:
-        twin = seen.setdefault((entry.method, entry.shape), entry.name)
-        if twin != entry.name:
-            raise GatewayModelError(
-                f"{gateway.place}: {twin} and {entry.name} have the same route {entry.method} {entry.path}".replace("  ", " ")
-            )
+        twin = seen.setdefault((entry.method, entry.shape), entry)
+        if twin is not entry:
+            route = f"{entry.method} {entry.path}".strip()
+            names = f"{twin.name} ({twin.service}) and {entry.name} ({entry.service})"
+            raise GatewayModelError(f"{gateway.place}: {names} have the same route {route}; keep one")
 
 
 def _specificity(entry: Entry) -> tuple[object, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ TYPES = {
     "rds": "envoy.config.route.v3.RouteConfiguration",
     "sds": "envoy.extensions.transport_sockets.tls.v3.Secret",
 }
+FLUSH_MS = 100  # how long Envoy keeps log lines before it writes them; its default is ten seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class GatewayFiles:
             str(program),
             *("--config-path", str(self.folder / "bootstrap.json")),
             *("--concurrency", str(self.options.concurrency)),
-            *("--log-level", "warning", "--log-path", str(self.log)),
+            *("--log-level", "warning", "--log-path", str(self.log), "--file-flush-interval-msec", str(FLUSH_MS)),
             # An issuer that is away would fill the log, several lines a second; replies and the access log tell of it.
             *("--component-log-level", "jwt:critical,misc:error"),
             *("--drain-time-s", "5", "--parent-shutdown-time-s", "6"),
@@ -103,9 +104,10 @@ class GatewayFiles:
     def install(self, snapshot: Snapshot) -> None:
         """Writes a snapshot without asking Envoy, for the time before it runs: what it starts with."""
         self.write_bootstrap()
-        for document in snapshot_documents(snapshot, self.folder):
+        documents = snapshot_documents(snapshot, self.folder)
+        for document in documents:
             self.write(document)
-        self.prune(snapshot)
+        self.keep_only(documents)
 
     def path(self, kind: str, name: str) -> Path:
         """Where a document is."""
@@ -125,11 +127,12 @@ class GatewayFiles:
         """The documents that are in force now."""
         return tuple(self._stored())
 
-    def prune(self, snapshot: Snapshot) -> None:
-        """Removes the files of services that the snapshot does not have."""
-        for kind, kept in (("eds", snapshot.endpoints), ("sds", snapshot.secrets)):
+    def keep_only(self, documents: Iterable[Document]) -> None:
+        """Removes the files of services that are not among these documents."""
+        kept = {self.path(document.kind, document.name) for document in documents}
+        for kind in ("eds", "sds"):
             for path in (self.folder / kind).glob("*.json"):
-                if path.stem not in kept:
+                if path not in kept:
                     path.unlink()
 
     def _stored(self) -> Iterator[Document]:

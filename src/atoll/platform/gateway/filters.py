@@ -26,7 +26,8 @@ def http_filters(gateway: Gateway, jwks_cache: float) -> list[dict[str, Any]]:
 def _reply_headers() -> dict[str, Any]:
     """x-ratelimit-* become the standard's RateLimit-* (draft-ietf-httpapi-ratelimit-headers)."""
     copied = [
-        {"append": header(f"ratelimit-{part}", f"%RESP(x-ratelimit-{part})%")} for part in ("limit", "remaining", "reset")
+        {"append": header(f"ratelimit-{part}", f"%RESP(x-ratelimit-{part})%")}
+        for part in ("limit", "remaining", "reset")
     ]
     removed = [{"remove": f"x-ratelimit-{part}"} for part in ("limit", "remaining", "reset")]
     config = typed(

@@ -28,7 +28,10 @@ def listener(gateway: Gateway, options: GatewayOptions) -> dict[str, Any]:
     """The Listener resource."""
     chain: dict[str, Any] = {
         "filters": [
-            {"name": "envoy.filters.network.http_connection_manager", "typed_config": _connection_manager(gateway, options)}
+            {
+                "name": "envoy.filters.network.http_connection_manager",
+                "typed_config": _connection_manager(gateway, options),
+            }
         ],
         **transport_socket(gateway, options),
     }

@@ -69,9 +69,7 @@ def _by_status(status: int, code: str, detail: str, headers: Mapping[str, str]) 
     return _mapper({"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}, status, code, detail, headers)
 
 
-def _mapper(
-    matched: dict[str, Any], status: int, code: str, detail: str, headers: Mapping[str, str]
-) -> dict[str, Any]:
+def _mapper(matched: dict[str, Any], status: int, code: str, detail: str, headers: Mapping[str, str]) -> dict[str, Any]:
     return {
         "filter": matched,
         "status_code": status,

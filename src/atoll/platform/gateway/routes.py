@@ -29,7 +29,7 @@ def route_configuration(gateway: Gateway, entries: Sequence[Entry]) -> dict[str,
         "domains": ["*"],
         "routes": [
             *(_route(gateway, entry) for entry in exact),
-            *_wrong_methods(gateway, exact),
+            *_other_methods(gateway, exact),
             *(route for entry in prefixes for route in _prefix_routes(gateway, entry)),
         ],
     }
@@ -88,10 +88,25 @@ def _prefix_header(entry: Entry) -> list[dict[str, Any]]:
     return [header("x-forwarded-prefix", entry.path)] if entry.strip else []
 
 
-def _wrong_methods(gateway: Gateway, exact: Sequence[Entry]) -> list[dict[str, Any]]:
-    """After all operations: a path that is known, with a method that is not, answers 405 and says which are."""
-    first_of_shape = {entry.shape: entry for entry in reversed(exact)}
-    return [_wrong_method(gateway, entry, exact) for entry in exact if first_of_shape[entry.shape] is entry]
+def _other_methods(gateway: Gateway, exact: Sequence[Entry]) -> Iterator[dict[str, Any]]:
+    """After all operations, for each path: browsers' preflights, and 405 for a method that is not there."""
+    seen: set[str] = set()
+    for entry in exact:
+        if entry.shape not in seen:
+            seen.add(entry.shape)
+            if gateway.cors is not None:
+                yield _preflight(gateway, entry)
+            yield _wrong_method(gateway, entry, exact)
+
+
+def _preflight(gateway: Gateway, entry: Entry) -> dict[str, Any]:
+    """The cors filter answers it; it never reaches the service."""
+    return {
+        "name": f"{entry.path} (preflight)",
+        "match": route_match(entry, cors.PREFLIGHT, any_method=True),
+        "route": {"cluster": entry.service},
+        **_without_tokens(gateway),
+    }
 
 
 def _wrong_method(gateway: Gateway, entry: Entry, exact: Sequence[Entry]) -> dict[str, Any]:
@@ -101,5 +116,9 @@ def _wrong_method(gateway: Gateway, entry: Entry, exact: Sequence[Entry]) -> dic
         "match": route_match(entry, any_method=True),
         "direct_response": {"status": 405},
         "response_headers_to_add": [header("allow", ", ".join(allowed))],
-        **({"typed_per_filter_config": jwt.disabled()} if gateway.jwt is not None else {}),
+        **_without_tokens(gateway),
     }
+
+
+def _without_tokens(gateway: Gateway) -> dict[str, Any]:
+    return {"typed_per_filter_config": jwt.disabled()} if gateway.jwt is not None else {}
