@@ -155,9 +155,9 @@ async def test_an_unreachable_database_is_one_line_without_the_password() -> Non
 
 
 async def test_branches_are_left_to_alembic(url: str, package: Path) -> None:
-    write(package, "base", None, 'op.execute("CREATE TABLE a (id int)")')
-    write(package, "left", "base", 'op.execute("CREATE TABLE b (id int)")')
-    write(package, "right", "base", 'op.execute("CREATE TABLE c (id int)")')
+    write(package, "root", None, 'op.execute("CREATE TABLE a (id int)")')
+    write(package, "left", "root", 'op.execute("CREATE TABLE b (id int)")')
+    write(package, "right", "root", 'op.execute("CREATE TABLE c (id int)")')
     report = await migrate(url, service(package))
     assert len(report.applied) == 3
     assert {"a", "b", "c"} <= await tables(url, "public")

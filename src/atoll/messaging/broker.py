@@ -1,48 +1,98 @@
-"""The port to what carries messages between services."""
+"""The port to what carries messages between services.
+
+A broker keeps messages for days in a fixed number of partitions; the key says which. Each group of consumers reads every
+partition once, in order, one subscription at a time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
+from urllib.parse import urlsplit
+from zlib import crc32
+
+from atoll.contracts import Unavailable
+
+PARTITIONS = 8  # instances of a service that can consume at once; a system's brokers and services must agree on it
+KEEP_DAYS = 7  # how long a broker keeps messages; an inbox remembers longer
+DEDUPE_SECONDS = 120  # how long a broker drops a message id that it knows
+
+
+class BrokerUnavailable(Unavailable):
+    """The broker is away; what was to be published is not acknowledged."""
 
 
 class SubscriptionEnded(Exception):
-    """Someone else took the partition over, or the connection was lost; subscribe again if it is still yours."""
+    """Another subscription took the partition over, or the connection was lost; subscribe again if it is still yours."""
 
 
 class Delivery(Protocol):
-    """One message, delivered."""
+    """One message, delivered. sequence: its place in its partition, the same in every delivery of it. subject: the event's."""
 
     subject: str
     body: bytes
+    sequence: int
 
-    async def acknowledge(self) -> None: ...
+    async def acknowledge(self) -> None:
+        """It is dealt with. If this gets lost, the message comes again."""
 
-    async def extend(self) -> None: ...
+    async def extend(self) -> None:
+        """It is still being dealt with."""
 
 
 class Subscription(Protocol):
-    """The messages of one partition, in order."""
+    """The messages of one partition, in order, from the first that the group has not acknowledged."""
 
-    async def fetch(self, limit: int, wait: float) -> list[Delivery]: ...
+    async def fetch(self, limit: int, wait: float) -> Sequence[Delivery]:
+        """The next messages, up to ``limit``, as soon as there is one; none after ``wait`` seconds. SubscriptionEnded at its end."""
+        ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """No more messages; those not acknowledged go to the next subscription."""
 
 
 class Broker(Protocol):
     """What carries messages. A `Component`, with a readiness check."""
 
-    async def start(self) -> None: ...
+    partitions: int
 
-    async def stop(self) -> None: ...
+    async def start(self) -> None:
+        """Returns at once; connects in the background, for ever."""
 
-    async def check(self) -> None: ...
+    async def stop(self) -> None:
+        """Disconnects."""
 
-    async def publish(self, subject: str, key: str, message_id: str, body: bytes) -> None: ...
+    async def check(self) -> None:
+        """Raises if the broker is away."""
 
-    async def subscribe(self, group: str, subjects: Sequence[str], partition: int) -> Subscription: ...
+    async def publish(self, subject: str, key: str, message_id: str, body: bytes) -> None:
+        """Returns when the broker has the message safely; BrokerUnavailable if that is not known.
+
+        A message id that was published in the last two minutes is dropped. Order is kept between one call and the next.
+        """
+
+    async def subscribe(self, group: str, subjects: Sequence[str], partition: int) -> Subscription:
+        """Takes the partition over for the group: messages not acknowledged come again, in order; older subscriptions end.
+
+        A new group starts with the oldest message that is kept, and so does a subject that is new to its group.
+        """
+        ...
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """The partition of a key: CRC-32 of its UTF-8, modulo their number; any language can do it."""
+    return crc32(key.encode()) % partitions
 
 
 def open_broker(url: str, *, system: str) -> Broker:
-    """The adapter for ``nats://...`` or ``memory://``; ValueError says which schemes there are."""
-    raise NotImplementedError
+    """The adapter for ``nats://[user:password@]host:port`` or ``memory://``; ValueError says which schemes there are."""
+    scheme = urlsplit(url).scheme
+    if scheme in {"nats", "tls"}:
+        from atoll.messaging.nats import NatsBroker
+
+        return NatsBroker(url, system=system)
+    if scheme == "memory":
+        from atoll.messaging.memory import MemoryBroker
+
+        return MemoryBroker()
+    raise ValueError(f"no broker speaks {scheme or 'an address without a scheme'}; give nats://host:port or memory://")

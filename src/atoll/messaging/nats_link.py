@@ -1,0 +1,177 @@
+"""One connection to NATS, from its beginning to its end; it never reconnects."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import msgspec
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.client import JetStreamContext
+from nats.js.errors import APIError
+
+from atoll.messaging.broker import DEDUPE_SECONDS, KEEP_DAYS, BrokerUnavailable
+
+CONNECT_TIMEOUT = 3  # seconds
+ACKNOWLEDGE_TIMEOUT = 5.0  # seconds
+PING_EVERY = 5  # seconds; two without an answer and the connection counts as lost
+NAME_IN_USE = 10058  # JetStream's error code for a stream that exists with another configuration
+
+
+class LinkError(Exception):
+    """No connection: one line why."""
+
+
+class PublishError(msgspec.Struct, frozen=True):
+    """JetStream's error object."""
+
+    code: int = 0
+    description: str = ""
+
+
+class PublishReply(msgspec.Struct, frozen=True):
+    """JetStream's answer to a message."""
+
+    seq: int = 0
+    error: PublishError | None = None
+
+
+_decode_reply = msgspec.json.Decoder(PublishReply).decode
+
+
+class Link:
+    """A connection and the stream of the system behind it."""
+
+    def __init__(self, stream: str, subjects: str) -> None:
+        self.stream = stream
+        self.lost = asyncio.Event()
+        self.client = Client()
+        self.js: JetStreamContext = self.client.jetstream(timeout=ACKNOWLEDGE_TIMEOUT)
+        self._subjects = subjects
+        self._inbox = f"_INBOX.{secrets.token_hex(12)}."
+        self._tokens = count()
+        self._waiting: dict[str, asyncio.Future[PublishReply]] = {}
+        self._ensuring: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, servers: Sequence[str], system: str) -> Link:
+        """Connects, and makes or updates the system's stream; LinkError if that cannot be done now."""
+        link = cls(f"{system}-events", f"{system}.*.>")
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT + ACKNOWLEDGE_TIMEOUT):
+                await link._connect(servers)
+                await link.ensure_stream()
+        except (nats.errors.Error, OSError, ValueError) as error:  # ValueError: a server that speaks something else
+            await link.close()
+            raise LinkError(f"{type(error).__name__}: {error}".splitlines()[0]) from None
+        except BaseException:
+            await link.close()
+            raise
+        return link
+
+    async def close(self) -> None:
+        """Disconnects; whoever still waits for an acknowledgement hears that there will be none."""
+        self._end()
+        if self._ensuring is not None:
+            self._ensuring.cancel()
+        await self.client.close()
+
+    async def ping(self) -> None:
+        """Raises unless the server answers."""
+        if self.lost.is_set():
+            raise BrokerUnavailable("the connection to the broker was lost")
+        await self.client.flush(timeout=1)
+
+    async def publish(self, subject: str, message_id: str, body: bytes) -> None:
+        """Returns when JetStream has stored the message, or knows it already."""
+        token = str(next(self._tokens))
+        reply: asyncio.Future[PublishReply] = asyncio.get_running_loop().create_future()
+        self._waiting[token] = reply
+        try:
+            async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
+                if self.lost.is_set():
+                    raise BrokerUnavailable("the connection to the broker was lost")
+                await self.client.publish(subject, body, reply=self._inbox + token, headers={"Nats-Msg-Id": message_id})
+                answer = await reply
+        except TimeoutError:
+            raise BrokerUnavailable(f"the broker did not acknowledge within {ACKNOWLEDGE_TIMEOUT:g} s") from None
+        except nats.errors.Error as error:
+            raise BrokerUnavailable(f"the broker did not take the message: {type(error).__name__}: {error}") from None
+        finally:
+            self._waiting.pop(token, None)
+        if answer.error is not None:
+            raise BrokerUnavailable(f"the broker did not take the message: {answer.error.description}")
+
+    async def ensure_stream(self) -> None:
+        """The stream, with the configuration that this release wants."""
+        config = StreamConfig(
+            name=self.stream,
+            subjects=[self._subjects],
+            storage=StorageType.FILE,
+            retention=RetentionPolicy.LIMITS,
+            discard=DiscardPolicy.OLD,
+            max_age=KEEP_DAYS * 86_400,
+            duplicate_window=DEDUPE_SECONDS,
+            allow_direct=True,
+        )
+        try:
+            await self.js.add_stream(config)
+        except APIError as error:
+            if error.err_code != NAME_IN_USE:
+                raise
+            await self.js.update_stream(config)
+
+    async def _connect(self, servers: Sequence[str]) -> None:
+        await self.client.connect(
+            servers=list(servers),
+            allow_reconnect=False,
+            connect_timeout=CONNECT_TIMEOUT,
+            ping_interval=PING_EVERY,
+            max_outstanding_pings=2,
+            error_cb=_ignore,
+            disconnected_cb=self._disconnected,
+            closed_cb=self._disconnected,
+        )
+        await self.client.subscribe(self._inbox + "*", cb=self._replied)
+
+    async def _disconnected(self) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self.lost.set()
+        for reply in self._waiting.values():
+            if not reply.done():
+                reply.set_exception(BrokerUnavailable("the connection to the broker was lost"))
+
+    async def _replied(self, message: Msg) -> None:
+        reply = self._waiting.get(message.subject[len(self._inbox) :])
+        if reply is None or reply.done():
+            return
+        if message.headers and message.headers.get("Status") == "503":
+            reply.set_result(PublishReply(error=PublishError(503, "the stream is gone; it is being made again")))
+            self._ensure_soon()
+            return
+        try:
+            reply.set_result(_decode_reply(message.data))
+        except msgspec.MsgspecError as error:
+            reply.set_exception(BrokerUnavailable(f"the broker's answer makes no sense: {error}"))
+
+    def _ensure_soon(self) -> None:
+        if self._ensuring is None or self._ensuring.done():
+            self._ensuring = asyncio.create_task(self._ensure_again(), name="broker: stream")
+
+    async def _ensure_again(self) -> None:
+        try:
+            await self.ensure_stream()
+        except (nats.errors.Error, OSError):
+            self._end()  # the next link makes it
+
+
+async def _ignore(_: Any) -> None:
+    """The errors that matter end the link, which tells everyone who waits."""
