@@ -1,11 +1,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from pathlib import Path
 
 import pytest
-from tests.platform.gateway.harness import Backend, Gateway, Issuer, Seen, answering, backend, reply
+from tests.platform.gateway.conftest import running_envoy
+from tests.platform.gateway.harness import (
+    Backend,
+    Gateway,
+    Issuer,
+    Seen,
+    answering,
+    backend,
+    client_builder,
+    free_ports,
+    reply,
+)
 from tests.platform.gateway.systems import shop
+
+from atoll.platform.gateway import GatewayFiles, GatewayOptions, compile_snapshot, listener
 
 
 async def test_a_body_over_the_operations_limit_is_413(gateway: Gateway, orders: Backend) -> None:
@@ -139,3 +154,48 @@ async def test_trace_context_is_made_or_continued(gateway: Gateway, orders: Back
     assert (trace, flags) == ("0af7651916cd43dd8448eb211c80319c", "01")
     assert span != "b7ad6b7169203331"
     assert orders.last["tracestate"] == "a=1"
+
+
+@pytest.mark.parametrize(
+    ("limit", "sent"),
+    [
+        ("HEADERS_TIMEOUT", b"GET /price HTTP/1.1\r\nhost: x\r\nx-slow"),
+        ("REQUEST_TIMEOUT", b"POST /quote HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nslow"),
+    ],
+)
+async def test_a_slow_client_is_408_and_holds_no_service(
+    gateway: Gateway, orders: Backend, monkeypatch: pytest.MonkeyPatch, limit: str, sent: bytes
+) -> None:
+    monkeypatch.setattr(listener, limit, "0.3s")
+    await gateway.open(shop(), orders=orders)
+    reader, writer = await gateway.raw(sent)
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+    assert b" 408 " in answer.splitlines()[0]
+    assert b"urn:problem:request-timeout" in answer
+    assert orders.seen == []
+
+
+async def test_a_new_envoy_serves_what_the_files_say_and_takes_no_more_connections_than_it_may(
+    tmp_path: Path, orders: Backend
+) -> None:
+    port, admin_port = free_ports(2)
+    files = GatewayFiles(tmp_path, GatewayOptions(port, admin_port, max_connections=2))
+    snapshot = compile_snapshot(shop(), {"orders": [orders.endpoint()]}, files.options)
+    files.install(snapshot)
+    for _ in range(2):  # the second finds what the first, killed, left behind
+        with running_envoy(files) as process:
+            async with client_builder().build() as client:
+                gateway = Gateway(files, client)
+                await gateway.control.ready()
+                await gateway.control.publish(snapshot)
+                held = [await gateway.raw(b"GET /price HTTP/1.1\r\nhost: x\r\n\r\n") for _ in range(2)]
+                for reader, _ in held:
+                    assert b" 200 " in await reader.readline()
+                reader, writer = await gateway.raw(b"GET /price HTTP/1.1\r\nhost: x\r\n\r\n")
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b""
+                for _, open_writer in [*held, (reader, writer)]:
+                    open_writer.close()
+            process.kill()

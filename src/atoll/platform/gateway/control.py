@@ -57,8 +57,10 @@ class GatewayControl:
             try:
                 await self._within(self._advance(before, snapshot))
             except Refusal as refusal:
-                await self._within(self._back(before))
-                self.files.keep_only(before)
+                try:
+                    await self._within(self._back(before))
+                finally:
+                    self._restore(before)
                 raise SnapshotRefused(refusal.reason) from None
             except BaseException:
                 self._restore(before)
