@@ -17,9 +17,11 @@ class FrozenMeta(msgspec.StructMeta):
     """Tells type checkers that structs of this family are frozen without saying so on each class."""
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Message(msgspec.Struct, metaclass=FrozenMeta, frozen=True):
     """A reply or a part of a message; readers ignore what they don't know."""
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Input(msgspec.Struct, metaclass=FrozenMeta, frozen=True, forbid_unknown_fields=True):
     """What a caller sends; an unknown field is refused, naming it."""

@@ -127,6 +127,11 @@ class Operation(Generic[Req, Rep]):
     api: type[Api]
 
     @overload
+    def __init__(self: Operation[None, None], route: str, request: None, reply: None, *, idempotent: bool | None = ...,
+                 deadline: float = ..., keyed: bool = ..., access: Access = ..., errors: tuple[type[Error], ...] = ...,
+                 http: Surface = ..., summary: str = ...) -> None: ...  # fmt: skip
+
+    @overload
     def __init__(self: Operation[None, Rep], route: str, request: None, reply: type[Rep], *, idempotent: bool | None = ...,
                  deadline: float = ..., keyed: bool = ..., access: Access = ..., errors: tuple[type[Error], ...] = ...,
                  http: Surface = ..., summary: str = ...) -> None: ...  # fmt: skip
