@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from atoll.contracts import PUBLIC, Api, Operation, RateLimit
+from atoll.system import Gateway, Jwt, Nats, Postgres, Route, Service, System
+from atoll.system.checks import check
+
+
+class Shop(Api):
+    buy = Operation("POST /buy/{id}", None, str)
+    look = Operation("GET /look", None, str, access=PUBLIC)
+
+
+class Other(Api):
+    look = Operation("GET /look", None, str, access=PUBLIC)
+
+
+class Empty(Api):
+    pass
+
+
+def service(name: str = "shop", **options: object) -> Service:
+    given: dict[str, object] = {"serve": "shop:service", **options}
+    return Service(name, **given)  # type: ignore[arg-type]
+
+
+GOOD = System(
+    "good",
+    services=(service(offers=(Shop,), calls=("auth",), database=True, events=True), service("auth")),
+    gateway=Gateway(routes=(Route(Shop), Route("/auth", to="auth", public=True)), jwt=Jwt("auth", "issuer", "good")),
+    postgres=Postgres(),
+    nats=Nats(),
+)
+
+
+def texts(system: System, folder: Path | None = None) -> list[str]:
+    findings = check(system, folder)
+    assert all(finding.place.startswith("test_checks.py:") for finding in findings)
+    return [finding.text for finding in findings]
+
+
+def routed(*routes: Route) -> System:
+    return replace(GOOD, gateway=replace(GOOD.gateway or Gateway(), routes=routes))
+
+
+def test_a_good_system_has_no_findings() -> None:
+    assert check(GOOD) == ()
+
+
+def test_a_finding_names_the_line_of_its_node() -> None:
+    wrong = service("Shop")
+    (finding,) = check(System("good", services=(wrong,)))
+    assert str(finding).startswith(f"{wrong.place}: Service 'Shop': a name is a lower-case word")
+    assert wrong.place.startswith("test_checks.py:")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        (service("9shop"), "Service '9shop': a name is"),
+        (service("a--b"), "Service 'a--b': a name is"),
+        (service("x" * 41), "a name is a lower-case word of at most 40"),
+        (service("postgres"), "Service 'postgres': the name belongs to a part of the system"),
+        (Service("shop"), "Service 'shop' has none of serve, asgi, command; give exactly one"),
+        (service(asgi="a:b"), "Service 'shop' has serve and asgi; give exactly one"),
+        (service(serve="shop"), "serve='shop' must be like 'package.module:attribute'"),
+        (service(instances=0), "instances is 0; it must be 1 or more"),
+        (service(health="ready"), "health='ready' must be a path"),
+        (service(calls=("shop",)), "Service 'shop' calls itself"),
+        (service(calls=("nobody",)), "Service 'shop' calls 'nobody', which is not a service; known are shop"),
+        (service(database=True), "has a database, but the system has no postgres"),
+        (service(events=True), "has events, but the system has no nats"),
+    ],
+)
+def test_a_wrong_service_is_found(wrong: Service, text: str) -> None:
+    (found,) = texts(System("good", services=(wrong,)))
+    assert text in found
+
+
+def test_two_services_of_one_name_are_found() -> None:
+    assert (
+        "Service 'shop' is there already (test_checks.py:" in texts(System("good", services=(service(), service())))[0]
+    )
+
+
+def test_a_contract_that_two_services_offer_is_found() -> None:
+    (found,) = texts(System("good", services=(service(offers=(Shop,)), service("two", offers=(Shop,)))))
+    assert found.startswith("Shop is offered by 'shop' (")
+
+
+@pytest.mark.parametrize(
+    ("route", "text"),
+    [
+        (Route(Other), "Route Other leads nowhere: no service offers it"),
+        (Route(Other, to="auth"), "Route Other leads nowhere: 'auth' does not offer it"),
+        (Route(Shop, to="nobody"), "Route Shop leads nowhere: 'nobody' is not a service"),
+        (Route("/x"), "Route '/x' leads nowhere; say to=SERVICE"),
+        (Route("/x", to="nobody"), "Route '/x' leads nowhere: 'nobody' is not a service"),
+        (Route("x", to="auth"), "Route 'x': a prefix is a path"),
+        (Route("/x", to="auth", timeout=-1), "timeout is -1 s"),
+        (Route("/x", to="auth", rate_limit=RateLimit(0)), "RateLimit: 0 requests"),
+    ],
+)
+def test_a_wrong_route_is_found(route: Route, text: str) -> None:
+    (found,) = texts(routed(route))
+    assert text in found
+
+
+def test_a_contract_without_operations_leads_nowhere() -> None:
+    system = replace(routed(Route(Empty)), services=(service("auth", offers=(Empty,)),))
+    assert texts(system) == ["Route Empty leads nowhere: it has no operations; give it one"]
+
+
+def test_two_routes_that_collide_are_found() -> None:
+    system = routed(Route(Shop), Route(Other))
+    system = replace(system, services=(*system.services, service("other", offers=(Other,))))
+    (found,) = texts(system)
+    assert found.startswith("Route Other: GET /look collides with GET /look of Shop (test_checks.py:")
+
+
+def test_two_prefixes_that_differ_by_a_slash_collide() -> None:
+    assert "collides" in texts(routed(Route("/a", to="auth"), Route("/a/", to="auth")))[0]
+
+
+def test_a_route_that_needs_a_caller_needs_keys() -> None:
+    system = replace(routed(Route("/a", to="auth")), gateway=Gateway(routes=(Route("/a", to="auth"),)))
+    assert "needs a caller, but the gateway has no jwt" in texts(system)[0]
+
+
+def test_keys_come_from_a_service() -> None:
+    gateway = Gateway(jwt=Jwt("nobody", "issuer", "good"))
+    assert texts(replace(GOOD, gateway=gateway)) == [
+        "Jwt: 'nobody' is not a service; name the one that serves the keys"
+    ]
+
+
+def test_ports_that_clash_are_found() -> None:
+    system = replace(GOOD, gateway=Gateway(port=4222), nats=Nats("nats://localhost"))
+    assert texts(system) == ["Gateway: port 4222 is Nats's already; give one of them another"]
+    assert "port 70000 is not a port" in texts(replace(GOOD, gateway=Gateway(port=70000)))[0]
+
+
+def test_a_wrong_address_is_found_and_not_repeated() -> None:
+    (found,) = texts(replace(GOOD, postgres=Postgres("mysql://root:secret@db")))
+    assert found.startswith("Postgres: the address must be like 'postgresql://")
+    assert "secret" not in found
+
+
+def test_a_source_that_is_not_there_is_found(tmp_path: Path) -> None:
+    (found,) = texts(System("good", services=(service(source="nowhere"),)), tmp_path)
+    assert "source 'nowhere' is not a folder" in found
+
+
+def test_all_findings_are_told_in_the_order_of_the_lines() -> None:
+    first = service("A")
+    second = service("B")
+    assert [finding.place for finding in check(System("good", services=(second, first)))] == [first.place, second.place]
