@@ -120,7 +120,6 @@ async def test_a_public_operation_ignores_a_bad_token_and_takes_a_good_one(
 ) -> None:
     assert (await open_gateway.ask("GET", "/price", token="nonsense")).status == 200
     assert "atoll-subject" not in orders.last
-    assert "authorization" not in orders.last
     assert (await open_gateway.ask("GET", "/price", token=issuer.token(aud="another"))).status == 200
     assert "atoll-subject" not in orders.last
     assert (await open_gateway.ask("GET", "/price", token=issuer.token())).status == 200
@@ -179,3 +178,10 @@ async def test_keys_stay_in_use_while_the_issuer_is_away(gateway: Gateway, order
     started = time.monotonic()
     while time.monotonic() - started < 3.5:  # longer than the keys' cache
         assert (await gateway.ask("GET", "/orders/mine", token=away.token())).status == 200
+
+
+async def test_a_public_operation_gets_basic_credentials(open_gateway: Gateway, auth: Backend) -> None:
+    headers = [("authorization", "Basic Y2xpZW50OnNlY3JldA==")]
+    answer = await open_gateway.ask("POST", "/auth/token", headers=headers, body=b"grant_type=client_credentials")
+    assert answer.status == 200
+    assert auth.last["authorization"] == "Basic Y2xpZW50OnNlY3JldA=="

@@ -54,7 +54,7 @@ def _provider(jwt: Jwt, jwks_cache: float) -> dict[str, Any]:
         "subjects": {"safe_regex": {"regex": ".+"}},
         "require_expiration": True,
         "clock_skew_seconds": CLOCK_SKEW,
-        # Routes of contracts remove the header; a program behind a prefix may want to read the token itself.
+        # The routes decide who sees the header.
         "forward": True,
         "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
         "payload_in_metadata": CLAIMS[1],

@@ -71,8 +71,9 @@ def _route(gateway: Gateway, entry: Entry, kind: _Kind = _Kind.PLAIN) -> dict[st
             "upgrade_configs": [{"upgrade_type": "websocket"}] if kind is _Kind.WEBSOCKET else [],
         },
         "request_headers_to_add": [*deadline_headers(entry, streams=streams), *_prefix_header(entry)],
-        # Identity travels in the atoll-* headers; a token that was not needed must not be judged a second time.
-        "request_headers_to_remove": [] if entry.is_prefix else ["authorization"],
+        # Identity travels in the atoll-* headers, so the token stays behind. A public operation may have its own use for
+        # the header (OAuth 2 clients show their secret in it), and a program behind a prefix may read the token itself.
+        "request_headers_to_remove": [] if entry.is_prefix or entry.access.public else ["authorization"],
         "typed_per_filter_config": {
             **jwt.route_policy(gateway.jwt, entry),
             **access.route_policy(entry),
