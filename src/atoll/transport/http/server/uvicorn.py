@@ -1,15 +1,35 @@
-"""An ASGI application on a port: uvicorn's HTTP protocol (httptools), with the limits it lacks."""
+"""An ASGI application on a port: uvicorn's HTTP protocol (httptools), with the limits it lacks.
+
+uvicorn's own `Server` polls, installs signal handlers and exits the process; what it does besides is little, and here.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from importlib.util import find_spec
+from typing import Any, cast
+
+from uvicorn.config import Config
+from uvicorn.lifespan.on import LifespanOn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from atoll.contracts import BadRequest, Error
+from atoll.transport.http.errors import HeadersTooLarge, RequestTimeout
 from atoll.transport.http.limits import HttpLimits
 from atoll.transport.http.server.app import HttpApp
+from atoll.transport.http.server.replies import problem_reply
+
+SWEEP = 1.0  # seconds between two looks at who is too slow
+LAST_WORD = 1.0  # seconds for a websocket's application to notice that its connection was closed
+_REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
 class HttpServer:
     """A `Component`: `start` binds and serves, `stop` drains. It installs no signal handlers.
 
-    port 0 takes a free one; ``port`` tells which.
+    port 0 takes a free one; ``port`` tells which after `start`.
     """
 
     def __init__(
@@ -17,11 +37,194 @@ class HttpServer:
     ) -> None:
         self.host = host
         self.port = port
+        self._app = app
+        self._limits = limits or HttpLimits()
+        self._state = ServerState()
+        self._server: asyncio.Server | None = None
+        self._lifespan: LifespanOn | None = None
+        self._sweep: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Binds and accepts; OSError with one line if the address cannot be had."""
-        raise NotImplementedError
+        """Starts mounted applications, binds and accepts; OSError with one line if the address cannot be had."""
+        listener = _bind(self.host, self.port)
+        try:
+            config = _config(self._app, self._limits)
+            self._lifespan = LifespanOn(config)
+            await self._lifespan.startup()
+            if self._lifespan.should_exit:
+                raise RuntimeError("a mounted application refused to start; the log above says why")
+            loop = asyncio.get_running_loop()
+            app_state: dict[str, Any] = {}
+            self._server = await loop.create_server(
+                lambda: _Connection(config, self._state, app_state, self._limits, loop),
+                sock=listener,
+                backlog=self._limits.backlog,
+            )
+        except BaseException:
+            listener.close()
+            raise
+        self.port = listener.getsockname()[1]
+        self._sweep = loop.call_later(SWEEP, self._sweep_slow)
 
     async def stop(self) -> None:
-        """Stops accepting and waits for what is in flight; when it is cancelled (the grace time is over) it ends the rest."""
-        raise NotImplementedError
+        """Stops accepting and waits for what is in flight; when it is cancelled (the grace is over), it ends the rest."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.close()
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        try:
+            await self._app.drain()
+        finally:
+            await self._end()
+
+    async def _end(self) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
+        if self._state.tasks:
+            patience = 0 if self._app.in_flight else LAST_WORD
+            _, late = await asyncio.wait(list(self._state.tasks), timeout=patience)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+        for connection in list(self._state.connections):
+            cast(Any, connection).transport.close()
+        if self._lifespan is not None:
+            await self._lifespan.shutdown()
+
+    def _sweep_slow(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in list(self._state.connections):
+            if isinstance(connection, _Connection):
+                connection.refuse_if_slow(now)
+        self._sweep = loop.call_later(SWEEP, self._sweep_slow)
+
+
+class _Connection(HttpToolsProtocol):
+    """uvicorn's protocol, with bounds on the size of headers and on how slowly a request may come."""
+
+    def __init__(
+        self,
+        config: Config,
+        state: ServerState,
+        app_state: dict[str, Any],
+        limits: HttpLimits,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(config, state, app_state, _loop=loop)
+        self._limits = limits
+        self._reading_headers_since: float | None = loop.time()
+        self._received_at = 0.0
+        self._received = 0
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        self._received_at = self.loop.time()
+        super().data_received(data)
+        if (
+            self._reading_headers_since is not None
+            and self._received > self._limits.header_bytes
+            and not self.transport.is_closing()
+        ):
+            self._refuse(HeadersTooLarge(self._too_large()))
+
+    def on_message_begin(self) -> None:
+        self._reading_headers_since = self._received_at
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        if self._received > self._limits.header_bytes and self._header_bytes() > self._limits.header_bytes:
+            self._refuse(HeadersTooLarge(self._too_large()))
+            return
+        self._reading_headers_since = None
+        self._received = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._received = 0  # only what may be headers of a next request counts
+        if self.cycle is not None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._received = 0
+        if self.cycle is not None:
+            super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn does about bytes that are no HTTP, as a problem document."""
+        self._refuse(BadRequest(msg.rstrip(".").lower()))
+
+    def refuse_if_slow(self, now: float) -> None:
+        """Ends the connection if its request has not come in time."""
+        limits = self._limits
+        began = self._reading_headers_since
+        if began is not None:
+            if now - began > limits.header_timeout:
+                self._refuse(RequestTimeout(f"the request's headers did not come within {limits.header_timeout:g} s"))
+        elif (
+            self.cycle is not None
+            and self.cycle.more_body
+            and not self.cycle.response_started
+            and not self.flow.read_paused
+            and now - self._received_at > limits.body_timeout
+        ):
+            self._refuse(RequestTimeout(f"the request's body paused for more than {limits.body_timeout:g} s"))
+
+    def _header_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _too_large(self) -> str:
+        return f"the request line and headers are larger than {self._limits.header_bytes} bytes"
+
+    def _refuse(self, error: Error) -> None:
+        if self.transport.is_closing():
+            return
+        heard = self._received > 0 or self.cycle is not None  # who sent nothing gets no answer to his first request
+        if heard and (self.cycle is None or self.cycle.response_complete or not self.cycle.response_started):
+            reply = problem_reply(error, "", close=True)
+            lines = [b"HTTP/1.1 %d %s" % (reply.status, _REASONS[reply.status])]
+            lines += [name + b": " + value for name, value in reply.headers]
+            self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + reply.body)
+        self.transport.close()
+
+
+def _config(app: HttpApp, limits: HttpLimits) -> Config:
+    config = Config(
+        app,
+        http=_Connection,
+        ws="websockets-sansio" if find_spec("websockets") else "none",
+        lifespan="on",
+        interface="asgi3",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=int(limits.keep_alive),
+        backlog=limits.backlog,
+    )
+    config.load()
+    return config
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A bound socket; OSError whose text says the address and what to do."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from None
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise OSError(
+            error.errno, f"cannot listen on {host}:{port}: {error.strerror}; stop what listens there or set ATOLL_PORT"
+        ) from None
+    listener.setblocking(False)
+    return listener

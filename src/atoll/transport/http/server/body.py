@@ -1,0 +1,82 @@
+"""Reading a request's body: its type, its size, its time."""
+
+from __future__ import annotations
+
+import asyncio
+
+from atoll.contracts import TooLarge, UnsupportedMediaType
+from atoll.transport.http.errors import RequestTimeout
+from atoll.transport.http.server.asgi import Receive
+from atoll.transport.http.server.headers import Headers
+from atoll.transport.http.server.reading import JSON
+from atoll.transport.http.server.texts import wrong
+
+_USUAL = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
+
+
+class Disconnected(Exception):
+    """The client went away before it had sent its request; there is nobody to answer."""
+
+
+def check_media(headers: Headers, media: str) -> None:
+    """UnsupportedMediaType unless the body, if there is one, is ``media`` in UTF-8 without a content encoding."""
+    raw = headers.raw
+    given = raw.get(b"content-type")
+    if (given is not None and not (media == JSON and given in _USUAL) and not _matches(given, media)) or (
+        given is None and _has_body(headers)
+    ):
+        shown = given.decode("latin-1")[:100] if given else "no content-type"
+        raise UnsupportedMediaType(f"the body is {shown}; send content-type: {media}")
+    if raw.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise UnsupportedMediaType("a compressed body is not read; send it without content-encoding")
+
+
+async def read_body(receive: Receive, headers: Headers, *, required: bool, limit: int, timeout: float) -> bytes:
+    """The whole body; TooLarge as soon as it is known to be over ``limit`` bytes, RequestTimeout after ``timeout`` s."""
+    length = headers.raw.get(b"content-length")
+    if length is not None and int(length) > limit:
+        raise _too_large(limit)
+    event = await receive()
+    if event["type"] == "http.disconnect":
+        raise Disconnected
+    body: bytes = event.get("body", b"")
+    if event.get("more_body", False):
+        body = await _rest(receive, bytearray(body), limit, timeout)
+    elif len(body) > limit:
+        raise _too_large(limit)
+    if required and not body:
+        raise wrong("", "a body is required")
+    return body
+
+
+async def _rest(receive: Receive, body: bytearray, limit: int, timeout: float) -> bytes:
+    try:
+        async with asyncio.timeout(timeout):
+            while len(body) <= limit:
+                event = await receive()
+                if event["type"] == "http.disconnect":
+                    raise Disconnected
+                body += event.get("body", b"")
+                if not event.get("more_body", False) and len(body) <= limit:
+                    return bytes(body)
+    except TimeoutError:
+        raise RequestTimeout(f"the body did not come within {timeout:g} s") from None
+    raise _too_large(limit)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the body is larger than {limit} bytes")
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.raw.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers.raw
+
+
+def _matches(given: bytes, media: str) -> bool:
+    text = given.decode("latin-1").lower()
+    kind, _, parameters = text.partition(";")
+    kind = kind.strip()
+    if kind != media and not (media == JSON and kind.startswith("application/") and kind.endswith("+json")):
+        return False
+    _, found, charset = parameters.partition("charset=")
+    return not found or charset.split(";")[0].strip().strip('"') in ("utf-8", "utf8", "us-ascii")

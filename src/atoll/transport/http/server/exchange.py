@@ -1,0 +1,47 @@
+"""One request and the means to answer it, handed to whatever answers a path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, Protocol
+
+from atoll.transport.http.server.asgi import Receive, Scope, Send
+from atoll.transport.http.server.headers import Headers
+from atoll.transport.http.server.replies import Reply
+from atoll.transport.http.server.router import NO_VALUES, Values
+
+
+class Exchange:
+    """values: the path's parameters, in order. closing: set when the server drains, so that endless replies end."""
+
+    __slots__ = ("closing", "headers", "receive", "scope", "send", "values")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, closing: asyncio.Event) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.closing = closing
+        self.headers = Headers(scope["headers"])
+        self.values: Values = NO_VALUES
+
+
+class BrokeOff(Exception):
+    """The reply had begun when the handler failed; its cause is to be reported, and nothing more can be sent."""
+
+
+class Endpoint(Protocol):
+    """Answers one method of one path."""
+
+    def __call__(self, exchange: Exchange, /) -> Awaitable[Reply | None]:
+        """The reply, or None if it has sent one itself; a contract's Error becomes its problem document."""
+
+
+async def send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]]) -> None:
+    """Sends a whole reply."""
+    headers = reply.headers
+    if extra:
+        headers = [*headers, *extra]
+    start: dict[str, Any] = {"type": "http.response.start", "status": reply.status, "headers": headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": reply.body})
