@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,8 @@ DRIVERS = {
     "grpc": {"grpc"},
     "joserfc": {"joserfc", "jwt"},
     "cryptography": {"cryptography"},
-    "alembic": {"alembic", "migrations"},
-    "sqlalchemy": {"sqlalchemy", "alembic", "migrations"},
+    "alembic": {"alembic", "migrations", "schema"},
+    "sqlalchemy": {"sqlalchemy", "alembic", "migrations", "schema"},
     "structlog": {"structlog", "logging"},
     "opentelemetry": {"opentelemetry"},
     "watchfiles": {"watchfiles"},
@@ -31,6 +33,9 @@ DRIVERS = {
 }
 MODULES = sorted(SOURCE.rglob("*.py"))
 ROOMS = [path for path in sorted(SOURCE.rglob("__init__.py")) if path.parent != SOURCE]
+
+
+TOWERS = {"sdk", "platform"}
 
 
 def named(path: Path) -> str:
@@ -50,7 +55,7 @@ def imported(tree: ast.Module) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=named)
 def test_a_driver_library_is_imported_only_where_its_name_is_on_the_door(path: Path) -> None:
-    doors = {part.removesuffix(".py") for part in path.relative_to(SOURCE).parts}
+    doors = {word for part in path.relative_to(SOURCE).parts for word in part.removesuffix(".py").split("_")}
     for driver in imported(ast.parse(path.read_text())) & DRIVERS.keys():
         assert doors & DRIVERS[driver], f"{named(path)} imports {driver}; move that into a file named after it"
 
@@ -70,3 +75,14 @@ def test_a_room_says_what_it_is_for_and_what_it_offers(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=named)
 def test_no_module_has_a_name_that_says_nothing(path: Path) -> None:
     assert path.stem not in {"utils", "util", "helpers", "common", "base", "misc"}
+
+
+def test_every_room_has_its_place_in_a_tower() -> None:
+    contracts = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    lines = [line for contract in contracts if contract["id"] in TOWERS for line in contract["layers"]]
+    placed = {name for line in lines for name in re.findall(r"atoll(?:\.\w+)+", line)}
+    rooms = {path.parent for path in ROOMS if path.parent.parent == SOURCE and path.parent.name != "platform"}
+    rooms |= {path.parent for path in ROOMS if path.parent.parent == SOURCE / "platform"}
+    for room in rooms:
+        name = ".".join(("atoll", *room.relative_to(SOURCE).parts))
+        assert name in placed, f"{name} is in no tower; give it its line in [tool.importlinter] of pyproject.toml"
