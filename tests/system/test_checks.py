@@ -11,7 +11,7 @@ from atoll.system.checks import check
 
 
 class Shop(Api):
-    buy = Operation("POST /buy/{id}", None, str)
+    buy = Operation("POST /buy", None, str)
     look = Operation("GET /look", None, str, access=PUBLIC)
 
 

@@ -7,7 +7,7 @@ import click
 from atoll.system.trouble import Trouble
 
 
-def complete_service(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+def complete_service(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The names of services that begin so; none if no system.py is near."""
     from atoll.platform.local.folder import Folder
     from atoll.system.load import find_system

@@ -12,8 +12,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(SHELLS), required=False)
-@click.pass_context
-def command(ctx: click.Context, shell: str | None) -> None:
+def command(shell: str | None) -> None:
     """Print the completion for a shell (bash, zsh or fish; yours if none is named).
 
     bash, zsh: eval "$(atoll completion)" in ~/.bashrc or ~/.zshrc. fish: atoll completion fish | source

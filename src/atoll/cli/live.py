@@ -81,8 +81,8 @@ class Live:
         table = Table.grid(padding=(0, 2))
         for name, row in self._rows.items():
             mark, style = _MARKS.get(row.stage, ("", "cyan"))
-            busy = not mark
-            took = time.monotonic() - row.began if busy else row.took
-            table.add_row(row.spinner if busy else Text(mark, style=style), Text(name, style="bold"), Text(row.stage, style=style),
-                          Text(f"{took:.2f} s", style="dim"), Text(row.text, style="cyan"))  # fmt: skip
+            first = Text(mark, style=style) if mark else row.spinner
+            took = row.took if mark else time.monotonic() - row.began
+            seconds = Text(f"{took:.2f} s", style="dim")
+            table.add_row(first, Text(name, style="bold"), Text(row.stage, style=style), seconds, Text(row.text, style="cyan"))
         return Group(table)

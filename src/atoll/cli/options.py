@@ -19,6 +19,7 @@ def system_option(function: F) -> F:
 
 
 def json_option(function: F) -> F:
+    """``--json``, for verbs that print."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
-
 from tests.platform.local.demo import (
     Demo,
     alive,
@@ -231,7 +229,7 @@ def test_no_secret_is_in_logs_or_argv(demo: Demo) -> None:
     places += [
         Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")
         for pid in processes(status).values()
-        if os.path.isdir("/proc")
+        if Path("/proc").is_dir()
     ]
     assert [secret for secret in secrets if any(secret in place for place in places)] == []
 

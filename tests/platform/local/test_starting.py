@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from atoll.platform.local import unprivileged
 from tests.platform.local.demo import (
     SYSTEM,
     Demo,
@@ -24,6 +22,8 @@ from tests.platform.local.demo import (
     kill,
     processes,
 )
+
+from atoll.platform.local import unprivileged
 
 pytestmark = pytest.mark.timeout(120)
 

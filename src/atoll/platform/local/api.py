@@ -37,12 +37,14 @@ class Registration(msgspec.Struct):
 
 
 class Scale(msgspec.Struct):
+    """The body of POST /v1/scale."""
+
     service: str
     instances: int
 
 
 class Restart(msgspec.Struct):
-    """service "": all of them."""
+    """The body of POST /v1/restart. service "": all of them."""
 
     service: str = ""
 

@@ -40,10 +40,12 @@ def require_platform() -> None:
 
 
 def find_envoy() -> Program:
+    """Envoy; Trouble, with what to do, if it is nowhere."""
     return _find("Envoy", "envoy", _envoy_wheel)
 
 
 def find_nats() -> Program:
+    """The ``nats-server`` program."""
     return _find("NATS", "nats-server", _nats_wheel)
 
 

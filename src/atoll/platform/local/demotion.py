@@ -38,10 +38,8 @@ def demotion(program: Path, data: Path) -> Demotion:
         return Demotion(_prefix("namespace", user), _back_to_root(data))
     blocked = _first_blocked(program) or _first_blocked(data.parent.parent)
     if blocked is not None:
-        raise Trouble(
-            f"PostgreSQL does not run as root, user namespaces are not allowed here, and {user.pw_name!r} may not pass {blocked}; "
-            f"run atoll as a normal user, or chmod o+x {blocked}"
-        )
+        why = f"user namespaces are not allowed here, and {user.pw_name!r} may not pass {blocked}"
+        raise Trouble(f"PostgreSQL does not run as root, {why}; run atoll as a normal user, or chmod o+x {blocked}")
     data.parent.chmod(0o711)  # its files keep their own modes
     return Demotion(_prefix("switch", user), (user.pw_uid, user.pw_gid))
 

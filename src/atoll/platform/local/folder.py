@@ -90,9 +90,9 @@ class Folder:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Trouble(
-                    f"{self.path.parent}: the system runs already (pid {self.holder() or '?'}); look with 'atoll ps', or end it with 'atoll down'"
-                ) from None
+                running = f"the system runs already (pid {self.holder() or '?'})"
+                advice = "look with 'atoll ps', or end it with 'atoll down'"
+                raise Trouble(f"{self.path.parent}: {running}; {advice}") from None
             os.ftruncate(handle, 0)
             os.pwrite(handle, str(os.getpid()).encode(), 0)
             yield

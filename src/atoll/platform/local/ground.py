@@ -104,4 +104,5 @@ def database_urls(system: System, server: OwnPostgres | GivenPostgres | None, fo
 
 
 def database_password(folder: Folder, name: str) -> str:
+    """The password of the role of that name."""
     return folder.secret(f"database:{name}")

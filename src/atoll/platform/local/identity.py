@@ -67,7 +67,7 @@ def marked(variable: str, value: str) -> list[Identity]:
     It finds what the state file does not know: processes of a supervisor that died before it could write them down.
     """
     if sys.platform == "linux":
-        pids = [int(entry) for entry in os.listdir(_PROC) if entry.isdigit()]
+        pids = [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit()]
         found = [pid for pid in pids if f"{variable}={value}".encode() in _environment_linux(pid)]
     else:
         found = _marked_elsewhere(variable, value)

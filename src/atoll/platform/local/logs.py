@@ -68,7 +68,7 @@ class Follower:
                     place = 0
                 log.seek(place)
                 block = log.read()
-            whole = block.rpartition(b"\n")[0]
-            self._places[path] = place + (len(whole) + 1 if b"\n" in block else 0)
+            whole = block[: block.rfind(b"\n") + 1]
+            self._places[path] = place + len(whole)
             for line in whole.splitlines():
                 yield path, line.decode("utf-8", "replace")

@@ -66,5 +66,5 @@ def _files(root: Path) -> Iterator[str]:
         folders[:] = [name for name in folders if name not in _IGNORED and not name.startswith(".")]
         for name in files:
             if name.endswith((".py", ".sql", ".mako", ".ini", ".toml")):
-                stat = os.stat(os.path.join(folder, name))
+                stat = Path(folder, name).stat()
                 yield f"{folder}/{name}:{stat.st_size}:{stat.st_mtime_ns}"

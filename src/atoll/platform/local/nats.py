@@ -94,7 +94,7 @@ class GivenNats:
     def view(self) -> PartView:
         return view(KIND, None, self.url)
 
-    async def start(self, watch: Callable[[Keeper], None]) -> None:
+    async def start(self, _: Callable[[Keeper], None]) -> None:
         """Only look whether it is there."""
         if not await greets(self.host, self.port, b"INFO "):
             raise Trouble(

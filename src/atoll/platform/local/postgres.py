@@ -85,6 +85,11 @@ class OwnPostgres:
         self.keeper = Keeper(Care(launch, self._ready, watch, attempts=4, before=self._make_way))
         await self.keeper.start()
 
+    async def synced(self) -> None:
+        """Returns when a data folder that this start made is on the disk for good. (initdb would do it before the start.)"""
+        if self.made and self._durable:
+            await asyncio.to_thread(_sync, self.data)
+
     def _argv(self, program: Path, version: int) -> tuple[str, ...]:
         settings = {**_OWN_SETTINGS, "port": str(self.port), "max_connections": str(self._connections)}
         if version >= 18:
@@ -114,7 +119,7 @@ class OwnPostgres:
             os.chown(password, *how.owner)
         argv = (
             *how.prefix, str(program.with_name("initdb")), "-D", str(aside), "-U", ADMIN, f"--pwfile={password}",
-            "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-instructions",
+            "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-instructions", "--no-sync",
         )  # fmt: skip
         try:
             done = subprocess.run(
@@ -163,7 +168,6 @@ class GivenPostgres:
 
     kind = KIND
     keeper: Keeper | None = None
-    made = False
 
     def __init__(self, address: str, place: str) -> None:
         self.admin_url = address
@@ -178,12 +182,14 @@ class GivenPostgres:
     def view(self) -> PartView:
         return view(KIND, None, self.url)
 
-    async def start(self, watch: Callable[[Keeper], None]) -> None:
+    async def start(self, _: Callable[[Keeper], None]) -> None:
         """Only look whether it is there."""
         if not await accepts(self.host, self.port):
-            raise Trouble(
-                f"{self._place}: the given PostgreSQL at {self.host}:{self.port} is not reachable; start it, or correct the address"
-            )
+            what = f"the given PostgreSQL at {self.host}:{self.port} is not reachable"
+            raise Trouble(f"{self._place}: {what}; start it, or correct the address")
+
+    async def synced(self) -> None:
+        """Its owner sees to that."""
 
 
 def database_url(server: OwnPostgres | GivenPostgres, name: str, password: str) -> str:
@@ -191,6 +197,18 @@ def database_url(server: OwnPostgres | GivenPostgres, name: str, password: str) 
     parts = urlsplit(server.admin_url)
     query = f"?{parts.query}" if parts.query else ""
     return f"postgresql://{quote(name)}:{password}@{parts.hostname}:{parts.port or 5432}/{quote(name)}{query}"
+
+
+def _sync(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # a temporary file of the running server
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _version(program: Path) -> int:

@@ -11,7 +11,10 @@ Stage = Literal["starting", "ready", "stopping", "stopped", "restarting", "faile
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
-    """One thing that happened. name: ``postgres``, ``orders-1``. seconds: since the supervisor began. text: where it is, or why."""
+    """One thing that happened.
+
+    name: ``postgres``, ``orders-1``. seconds: since the supervisor began. text: where it is, or why.
+    """
 
     name: str
     stage: Stage

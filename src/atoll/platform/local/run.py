@@ -107,7 +107,6 @@ def main() -> None:
         asyncio.run(run(file, options, pipe.send, ready))
     except Trouble as trouble:
         pipe.send(Failed(str(trouble), trouble.details))
-        print(trouble, file=sys.stderr)
         sys.exit(1)
 
 

@@ -31,7 +31,7 @@ class Call:
 
     def shows(self, *tokens: str) -> bool:
         """Whether the token is one of these, compared in constant time."""
-        return any([hmac.compare_digest(self.token.encode(), token.encode()) for token in tokens])
+        return any(hmac.compare_digest(self.token.encode(), token.encode()) for token in tokens)
 
 
 class Refusal(Exception):

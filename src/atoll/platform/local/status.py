@@ -12,7 +12,7 @@ from atoll.platform.local.wiring import RELEASE
 def status(
     system: str, gateway: str | None, parts: Iterable[LocalPart], runners: Mapping[str, ServiceRunner]
 ) -> dict[str, object]:
-    """{"system", "gateway", "dashboard", "services": {NAME: {"release", "instances"}}, "parts": {NAME: {"kind", "pid", "url"}}}."""
+    """{"system", "gateway", "dashboard", "services": {NAME: {"release", "instances": [...]}}, "parts": {NAME: {...}}}."""
     return {
         "system": system,
         "gateway": gateway,

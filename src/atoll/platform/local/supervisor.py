@@ -30,7 +30,7 @@ from atoll.platform.local.registry import Registry
 from atoll.platform.local.server import JsonServer
 from atoll.platform.local.services import Ground, ServiceRunner
 from atoll.platform.local.status import status
-from atoll.platform.local.watching import changes, concerned
+from atoll.platform.local.watchfiles import changes, concerned
 from atoll.platform.local.wiring import Wiring
 from atoll.system import Service, System, Trouble
 
@@ -38,7 +38,10 @@ _ROTATION = 30.0  # seconds between looks at the logs' sizes
 
 
 class Supervisor:
-    """Runs ``system``, whose file is ``file``. `up`, then `serve` until it is asked to stop, then `down`; the caller locks the folder."""
+    """Runs ``system``, whose file is ``file``: `up`, then `serve` until it is asked to stop, then `down`.
+
+    The caller holds the folder's lock.
+    """
 
     def __init__(self, system: System, file: Path, options: Options, report: Report) -> None:
         self.system = applied(system, options)
@@ -53,6 +56,7 @@ class Supervisor:
         self._ledger, self._warning = open_ledger(self.folder)
         self._ports = Ports(self._ledger.state.ports)
         self._registry = Registry((service.name for service in self.system.services), self._dirty.set)
+        self._syncing: asyncio.Task[None] | None = None
         self._told: dict[str, Stage] = {}
         self._kinds: dict[str, str] = {}
         self._parts = Parts(None, None, None)
@@ -136,6 +140,8 @@ class Supervisor:
                 needs = [task for task, used in ((database, service.database), (broker, service.events)) if used]
                 group.create_task(self._start_service(service, needs))
         await gateway
+        if self._syncing is not None:
+            await self._syncing
         await self._publish_once()
         self._tasks.append(asyncio.create_task(self._publish_always()))
 
@@ -148,6 +154,7 @@ class Supervisor:
         loading = asyncio.create_task(asyncio.to_thread(databases.preload))
         self._tell("postgres", "starting", server.url)
         await server.start(self._watch)
+        self._syncing = asyncio.create_task(server.synced())
         await loading
         names = database_names(self.system)
         made = await databases.provision(

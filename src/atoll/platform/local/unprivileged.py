@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 NOT_ALLOWED = 97
 CLONE_NEWUSER = 0x10000000  # <linux/sched.h>
@@ -31,22 +32,23 @@ def enter_namespace(uid: int, gid: int) -> None:
         ("uid_map", f"{uid} {outer_uid} 1"),
         ("gid_map", f"{gid} {outer_gid} 1"),
     ):
-        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-            file.write(content)
+        Path("/proc/self", name).write_text(content, "ascii")
 
 
 def switch_user(uid: int, gid: int) -> None:
+    """Give up root, and its groups, for good."""
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
 
 
 def main() -> None:
+    """Become the program."""
     how, uid, gid, *command = sys.argv[1:]
     try:
         (enter_namespace if how == "namespace" else switch_user)(int(uid), int(gid))
     except OSError as error:
-        print(f"{how}: {error}", file=sys.stderr)
+        sys.stderr.write(f"{how}: {error}\n")
         sys.exit(NOT_ALLOWED)
     os.execv(command[0], command)  # noqa: S606 - no shell is wanted
 

@@ -65,6 +65,7 @@ def load(reference: str) -> Application:
 
 
 def main() -> None:
+    """Serve until SIGTERM."""
     import uvicorn
 
     application = with_health(load(sys.argv[1]))

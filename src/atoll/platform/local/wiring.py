@@ -103,6 +103,7 @@ class Wiring:
 
 
 def edge_secret(folder: Folder, caller: str, callee: str) -> str:
+    """The secret that ``caller`` shows to ``callee``: each pair has its own."""
     return folder.secret(f"edge:{caller}>{callee}")
 
 

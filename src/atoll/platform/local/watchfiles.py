@@ -59,11 +59,14 @@ async def changes(system: System, root: Path, stop: asyncio.Event) -> AsyncItera
     """The files that changed, as they change, in small batches."""
     from watchfiles import DefaultFilter, awatch
 
-    folders = {root.resolve(), *((root / service.source).resolve() for service in system.services)}
-    apart = [
-        folder for folder in folders if not any(folder != other and folder.is_relative_to(other) for other in folders)
-    ]
-    there = [folder for folder in apart if folder.is_dir()]
-    wanted = DefaultFilter(ignore_paths=[root.resolve() / ".atoll"])
+    there = _folders(system, root)
+    wanted = DefaultFilter()
     async for batch in awatch(*there, watch_filter=wanted, stop_event=stop, step=50, debounce=200, recursive=True):
         yield frozenset(Path(path) for _, path in batch)
+
+
+def _folders(system: System, root: Path) -> list[Path]:
+    """That of system.py and those of sources elsewhere; none inside another."""
+    folders = {root.resolve(), *((root / service.source).resolve() for service in system.services)}
+    inside = {folder for folder in folders if any(other in folder.parents for other in folders)}
+    return [folder for folder in folders - inside if folder.is_dir()]

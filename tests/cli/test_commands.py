@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SYSTEM = """
+from atoll.system import Gateway, Route, Service, System
+system = System("small", services=(Service("web", command=("true",), database=False),),
+                gateway=Gateway(routes=(Route("/web", to="web", public=True),)))
+"""
+
+
+def atoll(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    import os
+
+    return subprocess.run(
+        (sys.executable, "-m", "atoll", *arguments),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "system.py").write_text(SYSTEM, "utf-8")
+    return tmp_path
+
+
+HELP = """
+import sys
+sys.argv = ["atoll", "--help"]
+from atoll.cli import main
+try:
+    main()
+finally:
+    rooms = {name for name in sys.modules if name.startswith("atoll.") and not name.startswith("atoll.cli")}
+    print(sorted(rooms | {"rich", "asyncio", "msgspec"} & set(sys.modules)))
+"""
+
+
+def test_help_names_every_verb_and_imports_none(folder: Path) -> None:
+    said = subprocess.run((sys.executable, "-c", HELP), cwd=folder, capture_output=True, text=True, check=True).stdout
+    for verb in (
+        "up",
+        "down",
+        "ps",
+        "logs",
+        "describe",
+        "wait",
+        "scale",
+        "restart",
+        "serve",
+        "migrate",
+        "doctor",
+        "check",
+        "completion",
+    ):
+        assert f"\n  {verb} " in said
+    assert said.endswith("[]\n")
+
+
+@pytest.mark.parametrize(
+    "verb", ["up", "down", "ps", "logs", "describe", "wait", "scale", "restart", "doctor", "check"]
+)
+def test_every_verb_has_help_and_json(folder: Path, verb: str) -> None:
+    done = atoll(folder, verb, "--help")
+    assert done.returncode == 0
+    assert "--json" in done.stdout
+    assert "--system" in done.stdout
+
+
+def test_wrong_usage_exits_with_2(folder: Path) -> None:
+    assert atoll(folder, "nonsense").returncode == 2
+    assert atoll(folder, "up", "--port", "x").returncode == 2
+    assert atoll(folder, "up", "--port", "99999").returncode == 2
+
+
+@pytest.mark.parametrize("arguments", [("ps",), ("wait",), ("scale", "web=2"), ("restart",), ("ps", "--json")])
+def test_what_needs_a_running_system_says_so_in_one_line(folder: Path, arguments: tuple[str, ...]) -> None:
+    done = atoll(folder, *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{folder}: the system does not run; start it with 'atoll up'\n"
+
+
+def test_logs_without_any_say_so(folder: Path) -> None:
+    assert atoll(folder, "logs").stderr == "there are no logs; known are none yet; start the system with 'atoll up'\n"
+
+
+def test_the_system_may_be_named_before_or_after_the_verb(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for arguments in (
+        ("-f", str(folder), "describe"),
+        ("describe", "-f", str(folder)),
+        ("describe", "--system", str(folder / "system.py")),
+    ):
+        assert json.loads(atoll(elsewhere, *arguments, "--json").stdout)["system"] == "small"
+    assert atoll(elsewhere, "describe").returncode == 1
+
+
+def test_describe_shows_services_routes_and_parts(folder: Path) -> None:
+    described = json.loads(atoll(folder, "describe", "--json").stdout)
+    assert [service["name"] for service in described["services"]] == ["web"]
+    assert described["routes"] == [{"method": "*", "path": "/web/*", "service": "web", "access": "public"}]
+    assert described["parts"] == [{"kind": "envoy", "where": "127.0.0.1:8080"}]
+    assert "web: runs true" in atoll(folder, "describe").stdout
+
+
+def test_check_prints_every_finding(folder: Path) -> None:
+    assert atoll(folder, "check").returncode == 0
+    (folder / "system.py").write_text(
+        SYSTEM.replace('to="web"', 'to="x"').replace('Service("web"', 'Service("Web"'), "utf-8"
+    )
+    done = atoll(folder, "check")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 2)
+    assert all(line.startswith("system.py:") for line in done.stderr.splitlines())
+    assert len(json.loads(atoll(folder, "check", "--json").stdout)["findings"]) == 2
+
+
+def test_doctor_names_the_programs(folder: Path) -> None:
+    done = atoll(folder, "doctor", "--json")
+    assert done.returncode == 0, done.stdout
+    assert {"python", "machine", "envoy", "nats", "postgres", "user", "system", "disk"} == {
+        check["name"] for check in json.loads(done.stdout)["checks"]
+    }
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed_for_each_shell(folder: Path, shell: str) -> None:
+    assert "_ATOLL_COMPLETE" in atoll(folder, "completion", shell).stdout
+
+
+def test_verbs_are_completed(folder: Path) -> None:
+    done = atoll(folder, _ATOLL_COMPLETE="bash_complete", COMP_WORDS="atoll de", COMP_CWORD="1")
+    assert done.stdout.split() == ["plain,describe"]
+
+
+def test_serve_and_migrate_say_what_prevents_them_in_one_line(folder: Path) -> None:
+    for verb in ("serve", "migrate"):
+        done = atoll(folder, verb, "no_such_module:service")
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"atoll {verb} no_such_module:service: ")
+        assert len(done.stderr.splitlines()) == 1
