@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,16 @@ async def test_a_new_envoy_serves_what_the_files_say_and_takes_no_more_connectio
                 for _, open_writer in [*held, (reader, writer)]:
                     open_writer.close()
             process.kill()
+
+
+async def test_spans_go_to_the_receiver(gateway: Gateway, orders: Backend) -> None:
+    async with backend() as receiver:
+        options = replace(gateway.files.options, otlp_url=f"http://127.0.0.1:{receiver.port}/v1/traces")
+        await gateway.open(shop(), options, orders=orders)
+        async with asyncio.timeout(15):
+            while not receiver.seen:
+                assert (await gateway.ask("GET", "/price")).status == 200
+    assert orders.last["traceparent"].endswith("-01")
+    assert receiver.seen[0].path == "/v1/traces"
+    assert receiver.last["content-type"] == "application/x-protobuf"
+    assert "atoll-peer" not in receiver.last

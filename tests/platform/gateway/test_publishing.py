@@ -206,3 +206,22 @@ async def test_an_installed_snapshot_is_what_envoy_starts_with_and_a_port_in_use
             with pytest.raises(SnapshotRefused, match=r"(?i)address already in use|bind"):
                 await gateway.control.publish(compile_snapshot(shop(), {"orders": [orders.endpoint()]}, taken))
             assert (await gateway.ask("GET", "/price")).status == 200
+
+
+@pytest.mark.parametrize("broken", [with_broken_route, with_broken_listener, with_broken_endpoints])
+async def test_a_first_snapshot_that_is_refused_leaves_an_envoy_that_takes_the_next(
+    tmp_path: Path, orders: Backend, broken: Any
+) -> None:
+    port, admin_port = free_ports(2)
+    files = GatewayFiles(tmp_path, GatewayOptions(port, admin_port))
+    files.write_bootstrap()
+    good = compile_snapshot(shop(), {"orders": [orders.endpoint()]}, files.options)
+    with running_envoy(files):
+        async with client_builder().build() as client:
+            gateway = Gateway(files, client)
+            await gateway.control.ready()
+            with pytest.raises(SnapshotRefused):
+                await gateway.control.publish(broken(good))
+            assert gateway.control.current is None
+            await gateway.control.publish(good)
+            assert (await gateway.ask("GET", "/price")).status == 200
