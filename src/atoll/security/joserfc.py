@@ -1,18 +1,21 @@
-"""Keys and signatures of ES256 (ECDSA on P-256 with SHA-256), by joserfc. No other algorithm gets in or out."""
+"""Keys and signatures of ES256 (ECDSA on P-256 with SHA-256), by joserfc. No other algorithm gets in or out.
+
+joserfc is imported when the first key is made: with all that it brings it costs 100 ms and 12 MB, and a service behind a
+gateway never sees a token.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
+if TYPE_CHECKING:
+    from joserfc.jws import JWSRegistry
 
 ALGORITHM = "ES256"
 CURVE = "P-256"
-_registry = jws.JWSRegistry(algorithms=[ALGORITHM])
 
 
 class KeyMistake(ValueError):
@@ -28,6 +31,9 @@ class PublicKey:
             raise KeyMistake("not a P-256 key with a kid")
         if jwk.get("use", "sig") != "sig" or jwk.get("alg", ALGORITHM) != ALGORITHM:
             raise KeyMistake("a key for something else than ES256 signatures")
+        from joserfc.errors import JoseError
+        from joserfc.jwk import ECKey
+
         self.kid: str = jwk["kid"]
         try:
             self._key = ECKey.import_key({"kty": "EC", "crv": CURVE, "x": jwk["x"], "y": jwk["y"]})
@@ -37,8 +43,11 @@ class PublicKey:
 
     def verified(self, token: str) -> bytes | None:
         """The payload, if this key signed the token; else None."""
+        from joserfc import jws
+        from joserfc.errors import JoseError
+
         try:
-            return jws.deserialize_compact(token, self._key, registry=_registry).payload
+            return jws.deserialize_compact(token, self._key, registry=_registry()).payload
         except (JoseError, ValueError):
             return None
 
@@ -48,6 +57,9 @@ class PrivateKey:
 
     def __init__(self, text: str) -> None:
         """text: what `text` gave; KeyMistake for anything else."""
+        from joserfc.errors import JoseError
+        from joserfc.jwk import ECKey
+
         try:
             self._key = ECKey.import_key(json.loads(text))
             private = self._key.is_private and self._key.curve_name == CURVE
@@ -61,6 +73,8 @@ class PrivateKey:
     @classmethod
     def generate(cls) -> PrivateKey:
         """A new key."""
+        from joserfc.jwk import ECKey
+
         return cls(json.dumps(ECKey.generate_key(CURVE, private=True).as_dict(private=True)))
 
     def text(self) -> str:
@@ -69,7 +83,9 @@ class PrivateKey:
 
     def sign(self, payload: bytes) -> str:
         """A compact JWS, about 40 us."""
-        return jws.serialize_compact(self._header, payload, self._key, registry=_registry)
+        from joserfc import jws
+
+        return jws.serialize_compact(self._header, payload, self._key, registry=_registry())
 
     def public_jwk(self) -> dict[str, str]:
         """What may be published: RFC 7517 members with kid, use and alg."""
@@ -81,3 +97,10 @@ class PrivateKey:
 
     def __repr__(self) -> str:
         return f"PrivateKey(kid={self.kid!r})"
+
+
+@cache
+def _registry() -> JWSRegistry:
+    from joserfc import jws
+
+    return jws.JWSRegistry(algorithms=[ALGORITHM])

@@ -15,21 +15,25 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from atoll.contracts import Unavailable
+from shop_auth.memory import give_back, share_arena
 
 T = TypeVar("T")
 MEMORY = 19_456  # KiB
 PASSES = 2
 LANES = 1
 MAX_WAITING = 100  # at 20 ms each on two cores that is one second
+QUIET = 2.0  # seconds without a hash, after which the memory of the last ones goes back
 
 
 class Argon2Passwords:
     """threads: how many hashes are made at once. Anyone past `MAX_WAITING` is told to come back (503)."""
 
     def __init__(self, threads: int, *, memory: int = MEMORY, passes: int = PASSES) -> None:
+        share_arena()
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory, parallelism=LANES)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._waiting = 0
+        self._trim: asyncio.TimerHandle | None = None
         self._nobody = self._hasher.hash("nobody has this password")
 
     async def hash(self, password: str) -> str:
@@ -47,6 +51,8 @@ class Argon2Passwords:
 
     async def close(self) -> None:
         """Ends the threads after their current hash."""
+        if self._trim is not None:
+            self._trim.cancel()
         await asyncio.get_running_loop().run_in_executor(None, lambda: self._pool.shutdown(cancel_futures=True))
 
     def _verify(self, password: str, stored: str) -> bool:
@@ -58,11 +64,15 @@ class Argon2Passwords:
     async def _run(self, work: Callable[[], T]) -> T:
         if self._waiting >= MAX_WAITING:
             raise Unavailable("too many logins at once; try again in a second", headers={"retry-after": "1"})
+        loop = asyncio.get_running_loop()
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            return await loop.run_in_executor(self._pool, work)
         finally:
             self._waiting -= 1
+            if self._trim is not None:
+                self._trim.cancel()
+            self._trim = loop.call_later(QUIET, self._pool.submit, give_back)
 
 
 def _prepared(password: str) -> bytes:
