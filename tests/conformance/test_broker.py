@@ -24,7 +24,10 @@ async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
 def key_in(partition: int, which: int = 0) -> str:
     """The ``which``-th key of a partition."""
     keys = (f"key-{n}" for n in range(10_000))
-    return [key for key, _ in zip((one for one in keys if partition_of(one, 8) == partition), range(which + 1), strict=False)][which]
+    return [
+        key
+        for key, _ in zip((one for one in keys if partition_of(one, 8) == partition), range(which + 1), strict=False)
+    ][which]
 
 
 async def publish(broker: Broker, *bodies: str, subject: str = "order.created", key: str = "") -> None:

@@ -151,7 +151,9 @@ async def _plain(connection: Connection, source: _Source, revision: Revision, sq
             await connection.execute(f"DELETE FROM {table}")  # noqa: S608 - one of two constants
             await connection.execute(f"INSERT INTO {table} VALUES ($1)", revision.id)  # noqa: S608 - one of two constants
     except DRIVER_ERRORS as error:
-        raise MigrationError(f"{source.name}: revision {revision.id} ({revision.file}) failed: {one_line(error)}") from error
+        raise MigrationError(
+            f"{source.name}: revision {revision.id} ({revision.file}) failed: {one_line(error)}"
+        ) from error
 
 
 async def _with_alembic(url: str, source: _Source, target: str) -> None:

@@ -55,7 +55,9 @@ SELECT {_FENCE}, id, subject, version, key, data, headers, (SELECT max(delivery)
 """  # noqa: S608 - constants
 
 
-def outgoing(event: Event, headers: Mapping[str, str] | None, declared: Collection[type[Event]] | None) -> OutgoingEvent:
+def outgoing(
+    event: Event, headers: Mapping[str, str] | None, declared: Collection[type[Event]] | None
+) -> OutgoingEvent:
     """The event as its row; its id is made here, once, and stays with it whatever happens."""
     kind = type(event)
     if declared is not None and kind not in declared:
@@ -131,7 +133,9 @@ async def read_cursor(connection: Connection) -> Cursor:
         ahead = await connection.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())")
         if max(newest or 0, row["fence"]) <= ahead:
             return Cursor(row["fence"], row["position"])
-        await connection.execute("DELETE FROM atoll.outbox WHERE (fence, position) <= ($1, $2)", row["fence"], row["position"])
+        await connection.execute(
+            "DELETE FROM atoll.outbox WHERE (fence, position) <= ($1, $2)", row["fence"], row["position"]
+        )
         await connection.execute("UPDATE atoll.outbox SET fence = '0'")
         await connection.execute("UPDATE atoll.relay SET fence = '0', position = 0")
         return Cursor(0, 0)

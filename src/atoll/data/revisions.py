@@ -62,12 +62,16 @@ def read_revisions(folder: Path) -> Revisions:
             continue
         revision = _read(path)
         if revision.id in found:
-            raise BrokenRevision(f"{folder}: {found[revision.id].file} and {path.name} are both revision {revision.id!r}")
+            raise BrokenRevision(
+                f"{folder}: {found[revision.id].file} and {path.name} are both revision {revision.id!r}"
+            )
         found[revision.id] = revision
     for revision in found.values():
         for below in revision.down:
             if below not in found:
-                raise BrokenRevision(f"{folder / revision.file}: down_revision is {below!r}, and there is no such revision")
+                raise BrokenRevision(
+                    f"{folder / revision.file}: down_revision is {below!r}, and there is no such revision"
+                )
     return Revisions(folder, found.values())
 
 

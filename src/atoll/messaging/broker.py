@@ -44,7 +44,10 @@ class Subscription(Protocol):
     """The messages of one partition, in order, from the first that the group has not acknowledged."""
 
     async def fetch(self, limit: int, wait: float) -> Sequence[Delivery]:
-        """The next messages, up to ``limit``, as soon as there is one; none after ``wait`` seconds. SubscriptionEnded at its end."""
+        """The next messages, up to ``limit``, as soon as there is one; none after ``wait`` seconds.
+
+        SubscriptionEnded when it has ended.
+        """
         ...
 
     async def close(self) -> None:

@@ -1,19 +1,42 @@
-"""`Consumer`: hands events to handlers."""
+"""`Consumer`: hands events to the service's handlers, each effective once, in order by key, on any number of instances."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Mapping
 
-from atoll.contracts import Event
+from atoll.contracts import Event, Unavailable
 from atoll.data import Database
+from atoll.data.partitions import Partitions
+from atoll.data.postgres import DRIVER_ERRORS, one_line
+from atoll.messaging import parking
 from atoll.messaging.broker import Broker
+from atoll.messaging.handling import Handling
+from atoll.messaging.incoming import Routes
+from atoll.messaging.pump import Pump
 from atoll.service import Handler
+
+log = logging.getLogger("atoll.messaging")
+
+IN_FLIGHT = 8  # handlers at once: each holds a connection, and the pool's default is 10
+WINDOW = 64  # messages of a partition held at once, so that one busy key does not starve the others
+TIMEOUT = 60.0  # seconds for one attempt of a handler
+RETRY_EVERY = 1.0  # seconds between two looks for parked messages that are due
+RETRY_BATCH = 100
+ORPHANS_EVERY = 60  # looks
+_AWAY: tuple[type[Exception], ...] = (*DRIVER_ERRORS, Unavailable)
 
 
 class Consumer:
     """Delivers events to the service's handlers; a `Component`.
 
-    subscriptions: the handler for each event; it finds its unit of work in ``request.scope[Work]``. group: the service's name.
+    subscriptions: the handler for each event; it finds its unit of work in ``request.scope[Work]``, and the inbox row is in
+    the same transaction. group: the service's name; the instances of a group share the work. in_flight: handlers at once in
+    this instance. ordered: False lets messages of one key overtake each other, and none waits behind a parked one.
+    timeout: seconds that one attempt may take.
+
+    A handler that fails is tried 3 times at once, then after 10 s, 1 min and 10 min, then its message is a dead letter.
     """
 
     def __init__(
@@ -23,15 +46,79 @@ class Consumer:
         subscriptions: Mapping[type[Event], Handler],
         *,
         group: str,
-        in_flight: int = 32,
+        in_flight: int = IN_FLIGHT,
         ordered: bool = True,
+        timeout: float = TIMEOUT,
     ) -> None:
-        raise NotImplementedError
+        self._database = database
+        self._broker = broker
+        self._group = group
+        self._timeout = timeout
+        self._routes = Routes(subscriptions, ordered=ordered)
+        self._limit = asyncio.Semaphore(in_flight)
+        self._pumps: dict[int, Pump] = {}
+        self._retrying: asyncio.Task[None] | None = None
+        self._partitions = Partitions(
+            database, group, broker.partitions, taken=self._taken, released=self._released, lost=self._lost
+        )
 
     async def start(self) -> None:
         """Begins, without waiting for database or broker."""
-        raise NotImplementedError
+        if self._routes.subjects:
+            await self._partitions.start()
+            self._retrying = asyncio.create_task(self._retry(), name=f"consumer {self._group}: parked")
 
     async def stop(self) -> None:
-        """Stops after the current messages."""
-        raise NotImplementedError
+        """Stops after the current messages; the others stay with the broker."""
+        if self._retrying is not None:
+            self._retrying.cancel()
+            await asyncio.gather(self._retrying, return_exceptions=True)
+            self._retrying = None
+        await self._partitions.stop()
+
+    @property
+    def partitions(self) -> frozenset[int]:
+        """Which partitions this instance reads now."""
+        return self._partitions.mine
+
+    def _taken(self, partition: int) -> None:
+        handling = Handling(self._database, self._routes, consumer=self._group, timeout=self._timeout)
+        self._pumps[partition] = Pump(
+            self._broker,
+            handling,
+            self._routes,
+            group=self._group,
+            partition=partition,
+            limit=self._limit,
+            window=WINDOW,
+        )
+
+    async def _released(self, partition: int) -> None:
+        pump = self._pumps.pop(partition, None)
+        if pump is not None:
+            await pump.stop()
+
+    async def _lost(self) -> None:
+        await asyncio.gather(*(self._released(partition) for partition in list(self._pumps)))
+
+    async def _retry(self) -> None:
+        looks = 0
+        while True:
+            await asyncio.sleep(RETRY_EVERY)
+            if not self._pumps:
+                continue
+            try:
+                await self._look_for_due(orphans=looks % ORPHANS_EVERY == 0)
+                looks += 1
+            except _AWAY as error:
+                log.debug("parked messages wait, the database is away: %s", one_line(error))
+
+    async def _look_for_due(self, *, orphans: bool) -> None:
+        mine = list(self._pumps)
+        async with self._database.connection() as connection:
+            if orphans:
+                await parking.adopt_orphans(connection, self._group, mine)
+            due = await parking.due(connection, self._group, mine, RETRY_BATCH)
+        for seq, partition, key in due:
+            if (pump := self._pumps.get(partition)) is not None:
+                pump.retry(seq, key)

@@ -224,7 +224,10 @@ class NatsDelivery:
 
 
 def _places(reply: str) -> tuple[int, int]:
-    """(stream sequence, consumer sequence) from ``$JS.ACK.[domain.account.]stream.consumer.delivered.STREAM.CONSUMER.time.pending``."""
+    """The message's sequences in the stream and in the consumer.
+
+    The reply subject is ``$JS.ACK.[domain.account.]stream.consumer.delivered.STREAM.CONSUMER.time.pending``.
+    """
     parts = reply.split(".")
     at = 5 if len(parts) == 9 else 7
     return int(parts[at]), int(parts[at + 1])

@@ -1,21 +1,186 @@
-"""`Relay`: publishes the outbox."""
+"""`Relay`: publishes the outbox, in its order, each row acknowledged by the broker before the cursor passes it."""
 
 from __future__ import annotations
 
-from atoll.data import Database
+import asyncio
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from atoll.contracts import Unavailable
+from atoll.data import Connection, Database, Leases, Row
+from atoll.data.backoff import Backoff
+from atoll.data.outbox import Cursor, move_cursor, read_after, read_cursor
+from atoll.data.postgres import DRIVER_ERRORS, listen, on_lost, one_line
 from atoll.messaging.broker import Broker
+from atoll.messaging.envelope import Envelope, encode_envelope, extensions
+
+log = logging.getLogger("atoll.messaging")
+
+BATCH = 500  # rows read at once, and publishes in flight at the most
+LOOK_EVERY = 1.0  # seconds; the safety net, should a wake-up get lost
+UNSETTLED_WAIT = 0.002, 0.1  # seconds, first and most: an older transaction is still running
+NOTIFY_EVERY = 0.02  # seconds; commits of an instance within it share one notification
+STOP_WITHIN = 2.0  # seconds for the batch that is being published when the service stops
+CHANNEL = "atoll_outbox"
+_AWAY: tuple[type[Exception], ...] = (*DRIVER_ERRORS, Unavailable)
 
 
 class Relay:
-    """Publishes what the service's outbox holds; a `Component`. One instance of the service does it at a time."""
+    """Publishes what the service's outbox holds; a `Component`. One instance of the service does it at a time.
+
+    The others wait for the lease and take over at once when its holder dies. A commit wakes the holder: in its own
+    process directly, from another instance by a notification. That one is sent outside of the committing transaction and
+    shared by many commits, because NOTIFY makes PostgreSQL commit one transaction after the other.
+    """
 
     def __init__(self, database: Database, broker: Broker, *, system: str, service: str) -> None:
-        raise NotImplementedError
+        self._database = database
+        self._broker = broker
+        self._source = f"/{system}/{service}"
+        self._lease = f"relay:{service}"
+        self._committed = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._leading = False
+        self._stopping = False
+        self._tasks: list[asyncio.Task[None]] = []
+        database.on_outbox(self._on_commit)
 
     async def start(self) -> None:
         """Begins, without waiting for database or broker."""
-        raise NotImplementedError
+        self._stopping = False
+        self._tasks = [
+            asyncio.create_task(self._run(), name="relay"),
+            asyncio.create_task(self._notify(), name="relay: notify"),
+        ]
 
     async def stop(self) -> None:
         """Stops after what is being published."""
-        raise NotImplementedError
+        self._stopping = True
+        self._wake.set()
+        if self._leading:
+            await asyncio.wait(self._tasks[:1], timeout=STOP_WITHIN)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    def _on_commit(self) -> None:
+        self._wake.set()
+        self._committed.set()
+
+    async def _run(self) -> None:
+        backoff = Backoff(first=0.05, most=2.0)
+        while not self._stopping:
+            try:
+                async with Leases(self._database).exclusive(self._lease) as connection:
+                    backoff.reset()
+                    await self._lead(connection)
+            except _AWAY as error:
+                log.info("the relay waits, the database is away: %s", one_line(error))
+            except (
+                Exception
+            ):  # the relay must live as long as the service does; whatever it is, it is seen and tried again
+                log.exception("the relay failed and starts again")
+            finally:
+                self._leading = False
+            await backoff.wait()
+
+    async def _lead(self, connection: Connection) -> None:
+        lost = asyncio.Event()
+        on_lost(connection, lost.set)
+        on_lost(connection, self._wake.set)
+        await listen(connection, CHANNEL, self._wake.set)
+        cursor = await read_cursor(connection)
+        self._leading = True
+        unsettled = Backoff(first=UNSETTLED_WAIT[0], most=UNSETTLED_WAIT[1])
+        while not self._stopping:
+            self._wake.clear()
+            rows = await read_after(connection, cursor, BATCH)
+            settled = [row for row in rows if row["settled"]]
+            if settled:
+                unsettled.reset()
+                cursor = await self._publish(connection, settled, lost)
+            elif rows:
+                await unsettled.wait()
+            else:
+                await self._pause()
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_EVERY * random.uniform(0.7, 1.0)):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _publish(self, connection: Connection, rows: Sequence[Row], lost: asyncio.Event) -> Cursor:
+        batch = asyncio.create_task(self._publish_all(rows), name="relay: batch")
+        losing = asyncio.create_task(lost.wait(), name="relay: lease")
+        try:
+            await asyncio.wait([batch, losing], return_when=asyncio.FIRST_COMPLETED)
+            if not batch.done():
+                raise ConnectionError("the lease was lost")
+            await batch
+        finally:
+            losing.cancel()
+            batch.cancel()
+            await asyncio.gather(losing, batch, return_exceptions=True)
+        cursor = Cursor(rows[-1]["fence"], rows[-1]["position"])
+        await move_cursor(connection, cursor)
+        return cursor
+
+    async def _publish_all(self, rows: Sequence[Row]) -> None:
+        """All at once, except that the rows of one key wait for one another."""
+        chains: defaultdict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            chains[row["key"]].append(row)
+        async with asyncio.TaskGroup() as group:
+            for chain in chains.values():
+                group.create_task(self._publish_chain(chain))
+
+    async def _publish_chain(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            body = encode_envelope(self._envelope(row))
+            backoff = Backoff(first=0.05, most=2.0)
+            while True:
+                try:
+                    await self._broker.publish(row["subject"], row["key"], _message_id(row), body)
+                    break
+                except Unavailable as error:
+                    log.info("%s %s is not published yet: %s", row["subject"], row["id"], one_line(error))
+                    await backoff.wait()
+
+    def _envelope(self, row: Row) -> Envelope:
+        headers: dict[str, Any] = extensions(msgspec.json.decode(row["headers"])) if row["headers"] else {}
+        return Envelope(
+            id=str(row["id"]),
+            source=self._source,
+            type=row["subject"],
+            subject=row["key"],
+            partitionkey=row["key"],
+            time=row["written_at"],
+            eventversion=row["version"],
+            data=msgspec.Raw(row["data"].encode()),
+            **headers,
+        )
+
+    async def _notify(self) -> None:
+        while True:
+            await self._committed.wait()
+            self._committed.clear()
+            if not self._leading:
+                try:
+                    async with self._database.connection() as connection:
+                        await connection.execute(f"NOTIFY {CHANNEL}")
+                except _AWAY as error:
+                    log.debug("the relay was not notified and will look by itself: %s", one_line(error))
+            await asyncio.sleep(NOTIFY_EVERY)
+
+
+def _message_id(row: Row) -> str:
+    """What the broker dedupes by: the event's id, and the number of the redrive if it is one."""
+    return f"{row['id']}/{row['delivery']}" if row["delivery"] else str(row["id"])

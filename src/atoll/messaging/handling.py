@@ -1,0 +1,169 @@
+"""How one message is handled: inbox and handler in one transaction, attempts, then parking, then the dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from atoll.data import Database, DatabaseUnavailable, Work
+from atoll.data.backoff import Backoff
+from atoll.data.postgres import one_line
+from atoll.messaging import parking
+from atoll.messaging.inbox import Admission, admit, remember
+from atoll.messaging.incoming import Failure, Incoming, Message, Routes, Undecodable, failure_of
+from atoll.service import Request, current_request
+
+log = logging.getLogger("atoll.messaging")
+T = TypeVar("T")
+
+ATTEMPTS = 3  # at once, before a message is parked
+BETWEEN = 0.05, 0.4  # seconds between them, first and most
+BEHIND = Failure(0, "waits behind another message of its key", "")
+Entry = Callable[[Work], Awaitable[Admission]]
+
+
+class Stopping(Exception):
+    """The consumer stops; the message stays where it is."""
+
+
+class Handling:
+    """Handles messages of one consumer group. timeout: seconds that one attempt may take.
+
+    Each method deals with its message for good, however long the database is away, or raises `Stopping`.
+    """
+
+    def __init__(self, database: Database, routes: Routes, *, consumer: str, timeout: float) -> None:
+        self._database = database
+        self._routes = routes
+        self._consumer = consumer
+        self._timeout = timeout
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Attempts that run go on to their end; none begins any more."""
+        self._stopping.set()
+
+    async def live(self, incoming: Incoming) -> None:
+        """A delivered message: afterwards it is handled, known, parked or dead."""
+        message = incoming.message
+
+        async def enter(work: Work) -> Admission:
+            found = await admit(work, self._consumer, message.id, message.key)
+            if found is Admission.BEHIND:
+                await parking.park(work, self._consumer, message, BEHIND)
+            return found
+
+        failure = await self._attempts(incoming, enter, ATTEMPTS)
+        if failure is not None:
+            log.warning(
+                "%s %s is parked after %d attempts: %s", message.subject, message.id, failure.attempts, failure.error
+            )
+            await self._surely(lambda work: parking.park(work, self._consumer, message, failure))
+
+    async def undecodable(self, message: Message, error: Undecodable) -> None:
+        """A message that is no event: a dead letter at once."""
+        log.error("a message of %s cannot be decoded and is a dead letter: %s", message.subject, error)
+        await self._surely(lambda work: parking.bury(work, self._consumer, message, failure_of(error, 1)))
+
+    async def parked(self, seq: int) -> int | None:
+        """Tries a parked message again; the seq of the next one of its key if that is due now."""
+        following: int | None = None
+        row = await self._surely(lambda work: parking.take(work, seq))
+        if row is None:
+            return None
+        message = Message(row["message_id"], row["key"], row["subject"], row["partition"], row["body"], row["attempts"])
+
+        async def enter(work: Work) -> Admission:
+            nonlocal following
+            if (mine := await parking.take(work, seq)) is None:
+                return Admission.HANDLED
+            following = await parking.finish(work, self._consumer, mine)
+            fresh = await remember(work, self._consumer, message.id)
+            return Admission.FRESH if fresh else Admission.HANDLED
+
+        try:
+            incoming = self._routes.read(message.subject, message.partition, message.body)
+        except Undecodable as error:  # this release no longer knows what an older one parked
+            failure: Failure | None = failure_of(error, message.attempts + 1)
+        else:
+            failure = await self._attempts(incoming, enter, ATTEMPTS if message.attempts == 0 else 1, message.attempts)
+        if failure is None:
+            return following
+        return await self._again_later(seq, message, failure)
+
+    async def _again_later(self, seq: int, message: Message, failure: Failure) -> int | None:
+        async def decide(work: Work) -> int | None:
+            row = await parking.take(work, seq)
+            if row is None or await parking.postpone(work, row, failure):
+                return None
+            what = message.subject, message.id, failure.attempts, failure.error
+            log.error("%s %s is a dead letter after %d attempts: %s", *what)
+            await parking.bury(work, self._consumer, message, failure)
+            return await parking.finish(work, self._consumer, row)
+
+        return await self._surely(decide)
+
+    async def _attempts(self, incoming: Incoming, enter: Entry, tries: int, before: int = 0) -> Failure | None:
+        backoff = Backoff(first=BETWEEN[0], most=BETWEEN[1])
+        away = Backoff(first=0.05, most=2.0)
+        failure: Failure | None = None
+        tried = 0
+        while tried < tries:
+            self._check()
+            try:
+                await self._attempt(incoming, enter)
+            except DatabaseUnavailable as error:  # not the message's fault, so it costs no attempt
+                log.info("%s waits for the database: %s", incoming.message.subject, one_line(error))
+                await self._wait(away.next())
+                continue
+            except Exception as error:  # whatever the handler raises is its answer
+                tried += 1
+                failure = failure_of(error, before + tried)
+                log.info("%s %s failed: %s", incoming.message.subject, incoming.message.id, failure.error)
+                if tried < tries:
+                    await self._wait(backoff.next())
+                continue
+            return None
+        return failure
+
+    async def _attempt(self, incoming: Incoming, enter: Entry) -> None:
+        request = Request(
+            incoming.message.subject,
+            incoming.event,
+            headers=incoming.headers,
+            deadline=time.monotonic() + self._timeout,
+        )
+        token = current_request.set(request)
+        try:
+            async with asyncio.timeout(self._timeout), self._database.work() as work:
+                if await enter(work) is Admission.FRESH:
+                    request.scope[Work] = work
+                    await incoming.handler(request)
+        finally:
+            current_request.reset(token)
+
+    async def _surely(self, action: Callable[[Work], Awaitable[T]]) -> T:
+        """The action in a transaction of its own, however often it takes; Stopping if the consumer stops before."""
+        backoff = Backoff(first=0.05, most=2.0)
+        while True:
+            self._check()
+            try:
+                async with self._database.work() as work:
+                    return await action(work)
+            except Exception as error:  # nothing here depends on the message; only the database can be in the way
+                log.warning("a message waits for the database: %s", one_line(error))
+                await self._wait(backoff.next())
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+    def _check(self) -> None:
+        if self._stopping.is_set():
+            raise Stopping

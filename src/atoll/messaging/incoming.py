@@ -1,0 +1,90 @@
+"""A message as the consumer knows it, and how it becomes an event for a handler."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from atoll.contracts import Error, Event
+from atoll.contracts.codec import decoder_for
+from atoll.messaging.envelope import decode_envelope
+from atoll.service import Handler
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What was delivered or parked. attempts: how often it was tried so far."""
+
+    id: str
+    key: str
+    subject: str
+    partition: int
+    body: bytes
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message whose event could be decoded."""
+
+    message: Message
+    event: Any
+    headers: Mapping[str, str]
+    handler: Handler
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a message was not handled. stack: with the innermost frames, at most 16 KiB."""
+
+    attempts: int
+    error: str
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    decode: Callable[[bytes], Any]
+    handler: Handler
+
+
+class Undecodable(Exception):
+    """The message is no event of its subject; trying again does not help."""
+
+
+class Routes:
+    """Which handler gets which event; the decoders are made once."""
+
+    def __init__(self, subscriptions: Mapping[type[Event], Handler], *, ordered: bool) -> None:
+        self._routes: dict[str, _Route] = {}
+        self._ordered = ordered
+        for event, handler in subscriptions.items():
+            if event.subject_ in self._routes:
+                raise TypeError(f"two events of the subject {event.subject_!r} are consumed; keep one")
+            self._routes[event.subject_] = _Route(decoder_for(event), handler)
+        self.subjects = tuple(sorted(self._routes))
+
+    def read(self, subject: str, partition: int, body: bytes) -> Incoming:
+        """The event in the body; Undecodable if there is none."""
+        try:
+            envelope = decode_envelope(body)
+            route = self._routes[subject]
+            event = route.decode(bytes(envelope.data))
+        except (Error, KeyError) as error:
+            raise Undecodable(f"{subject}: {error}") from error
+        key = envelope.key if self._ordered else envelope.id
+        return Incoming(Message(envelope.id, key, subject, partition, body), event, envelope.headers(), route.handler)
+
+
+def failure_of(error: BaseException, attempts: int) -> Failure:
+    """The error as it is shown with a dead letter."""
+    text = str(error)
+    stack = "".join(traceback.format_exception(error))
+    name = type(error).__name__
+    return Failure(attempts, _clean(f"{name}: {text}" if text else name)[:2_000], _clean(stack)[-16_384:])
+
+
+def _clean(text: str) -> str:
+    return text.replace("\x00", "\\0")  # PostgreSQL's text holds everything but this
