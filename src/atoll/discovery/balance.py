@@ -1,20 +1,165 @@
-"""`Balancer`: which endpoint gets the next call. Power of two choices over peak EWMA latency."""
+"""`Balancer`: which endpoint gets the next call. Power of two choices over peak EWMA latency.
+
+Peak EWMA (Finagle): a slow reply raises an endpoint's cost at once, fast ones lower it over 10 s; multiplied by what is in
+flight there. Two endpoints are drawn at random by weight, and the cheaper one is taken (Mitzenmacher, 2001).
+"""
 
 from __future__ import annotations
 
-from atoll.discovery.registry import Registry
+import asyncio
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from atoll.discovery.registry import Endpoint, Registry
+
+DECAY = 10.0  # seconds
+FIRST_COST = 0.001  # seconds assumed of an endpoint that was never called: it is tried soon
+FIRST_WAIT = 1.0  # seconds that a call waits for the first endpoints after start
+
+Clock = Callable[[], float]
+Usable = Callable[[Endpoint], bool]
+
+
+class Load:
+    """What is known of one endpoint: its smoothed latency, and what is in flight."""
+
+    __slots__ = ("_at", "_clock", "_cost", "endpoint", "in_flight")
+
+    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+        self.endpoint = endpoint
+        self.in_flight = 0
+        self._clock = clock
+        self._at = clock()
+        self._cost = 0.0
+
+    def begin(self) -> float:
+        """A call begins; hand the result to `end`."""
+        self.in_flight += 1
+        return self._clock()
+
+    def end(self, began: float, *, measured: bool = True) -> None:
+        """It ended. measured: whether its time says something (a failure at once does not make an endpoint fast)."""
+        self.in_flight -= 1
+        if measured:
+            now = self._clock()
+            self._observe(max(0.0, now - began), now)
+
+    def slow(self, began: float) -> bool:
+        """Whether a call that began then has taken longer than is usual here."""
+        return self._clock() - began > self._cost
+
+    def cost(self) -> float:
+        """Seconds of waiting to be expected here."""
+        decayed = self._cost * math.exp((self._at - self._clock()) / DECAY)
+        return max(decayed, FIRST_COST) * (self.in_flight + 1)
+
+    def _observe(self, latency: float, now: float) -> None:
+        if latency >= self._cost:
+            self._cost = latency  # the peak counts at once
+        else:
+            kept = math.exp((self._at - now) / DECAY)
+            self._cost = self._cost * kept + latency * (1 - kept)
+        self._at = now
 
 
 class Balancer:
     """Watches one service and picks among its endpoints. A `Component`: start it before calls, stop it after."""
 
-    def __init__(self, service: str, registry: Registry) -> None:
-        raise NotImplementedError
+    def __init__(
+        self, service: str, registry: Registry, *, clock: Clock = time.monotonic, chance: random.Random | None = None
+    ) -> None:
+        self.service = service
+        self._registry = registry
+        self._clock = clock
+        self._random = chance or random.Random()
+        self._loads: dict[str, Load] = {}
+        self._candidates: tuple[Load, ...] = ()
+        self._weights: tuple[int, ...] | None = None
+        self._known = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begins to watch, without waiting for an endpoint."""
-        raise NotImplementedError
+        if self._task is None:
+            self._task = asyncio.create_task(self._watch(), name=f"balancer of {self.service}")
 
     async def stop(self) -> None:
         """Ends watching."""
-        raise NotImplementedError
+        if self._task is not None:
+            task, self._task = self._task, None
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """What is known now."""
+        return tuple(load.endpoint for load in self._loads.values())
+
+    async def ready(self, timeout: float = FIRST_WAIT) -> bool:
+        """Whether there is an endpoint, after waiting for the first ones for ``timeout`` seconds at the most."""
+        if not self._candidates:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._known.wait()
+        return bool(self._candidates)
+
+    def pick(self, *, tried: Endpoint | None = None, usable: Usable | None = None) -> Load | None:
+        """The endpoint for the next call; None if there is none.
+
+        tried: the endpoint that just failed, avoided while there is another. usable: refuses endpoints, as open breakers
+        do; if it refuses all, any may be picked, so that a service is never given up for good.
+        """
+        candidates: Sequence[Load] = self._candidates
+        if len(candidates) == 1:
+            return candidates[0]
+        weights: Sequence[int] | None = self._weights
+        if tried is not None or (usable is not None and not all(usable(load.endpoint) for load in candidates)):
+            candidates = self._narrowed(tried, usable)
+            weights = None if self._weights is None else [load.endpoint.weight for load in candidates]
+        return self._choose(candidates, weights)
+
+    def _choose(self, candidates: Sequence[Load], weights: Sequence[int] | None) -> Load | None:
+        count = len(candidates)
+        if count < 2:
+            return candidates[0] if candidates else None
+        if weights is not None:
+            first, second = self._random.choices(candidates, weights, k=2)
+        else:
+            at = int(self._random.random() * count)
+            other = int(self._random.random() * (count - 1))
+            first, second = candidates[at], candidates[other if other < at else other + 1]
+        return first if first.cost() <= second.cost() else second
+
+    def _narrowed(self, tried: Endpoint | None, usable: Usable | None) -> Sequence[Load]:
+        others = [load for load in self._candidates if tried is None or load.endpoint.url != tried.url]
+        well = [load for load in others if usable is None or usable(load.endpoint)]
+        return well or others or self._candidates
+
+    async def _watch(self) -> None:
+        watching = self._registry.watch(self.service)
+        try:
+            async for endpoints in watching:
+                self._replace(endpoints)
+        finally:
+            await watching.aclose()
+
+    def _replace(self, endpoints: tuple[Endpoint, ...]) -> None:
+        old = self._loads
+        self._loads = {}
+        for endpoint in endpoints:
+            load = old.get(endpoint.url)
+            if load is None:
+                load = Load(endpoint, self._clock)
+            load.endpoint = endpoint
+            self._loads[endpoint.url] = load
+        self._candidates = tuple(load for load in self._loads.values() if load.endpoint.weight > 0)
+        weights = {load.endpoint.weight for load in self._candidates}
+        self._weights = tuple(load.endpoint.weight for load in self._candidates) if len(weights) > 1 else None
+        if self._candidates:
+            self._known.set()
+        else:
+            self._known.clear()

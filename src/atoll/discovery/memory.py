@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from atoll.discovery.registry import Endpoint
 
@@ -15,12 +15,13 @@ class MemoryRegistry:
         self._endpoints: dict[str, dict[str, Endpoint]] = {}
         self._changed = asyncio.Condition()
 
-    async def watch(self, service: str) -> AsyncIterator[tuple[Endpoint, ...]]:
+    async def watch(self, service: str) -> AsyncGenerator[tuple[Endpoint, ...], None]:
         """The endpoints now, then again after each change."""
         known: tuple[Endpoint, ...] | None = None
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda: self._of(service) != known)
+                while self._of(service) == known:
+                    await self._changed.wait()
                 known = self._of(service)
             yield known
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from msgspec import Struct
@@ -25,7 +25,7 @@ class Endpoint(Struct, frozen=True):
 class Registry(Protocol):
     """Knows the endpoints of services."""
 
-    def watch(self, service: str) -> AsyncIterator[tuple[Endpoint, ...]]:
+    def watch(self, service: str) -> AsyncGenerator[tuple[Endpoint, ...], None]:
         """The endpoints now, then again after each change. It never ends and never raises: while the registry is away,
         what was last known stays."""
 

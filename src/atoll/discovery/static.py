@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from atoll.discovery.registry import Endpoint
 
@@ -14,7 +14,7 @@ class StaticRegistry:
     def __init__(self, endpoints: Mapping[str, Sequence[str | Endpoint]]) -> None:
         self._endpoints = {service: tuple(_endpoint(one) for one in given) for service, given in endpoints.items()}
 
-    async def watch(self, service: str) -> AsyncIterator[tuple[Endpoint, ...]]:
+    async def watch(self, service: str) -> AsyncGenerator[tuple[Endpoint, ...], None]:
         """The endpoints, once; nothing changes afterwards."""
         yield self._endpoints.get(service, ())
         await asyncio.Event().wait()

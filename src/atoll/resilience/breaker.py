@@ -1,0 +1,173 @@
+"""Circuit breaker: an endpoint that keeps failing is left alone for a while, then asked with a single probe.
+
+Closed -> open after 5 failures in a row, or half of at least 20 calls in 10 s. Open for 5 s, doubling up to 5 min while
+probes fail, with equal jitter so that clients don't probe in step (Finagle's failure accrual). One probe at a time; a probe
+that is cancelled frees its slot (resilience4j#903, #935).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from atoll.resilience.classify import NotSent, Outcome, classify
+from atoll.resilience.records import BreakerClosed, BreakerOpened, Hook, ignore
+from atoll.service import Handler, Layer, Request
+
+Clock = Callable[[], float]
+Uniform = Callable[[float, float], float]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """Seconds and counts; see the module."""
+
+    in_a_row: int = 5
+    share: float = 0.5
+    at_least: int = 20
+    window: float = 10.0
+    shortest: float = 5.0
+    longest: float = 300.0
+
+
+class Breaker:
+    """The state for one endpoint. Not a layer: `breaker` is."""
+
+    def __init__(
+        self,
+        name: str,
+        policy: BreakerPolicy | None = None,
+        *,
+        clock: Clock = time.monotonic,
+        uniform: Uniform = random.uniform,
+        hook: Hook = ignore,
+    ) -> None:
+        self.name = name
+        self._policy = policy or BreakerPolicy()
+        self._clock = clock
+        self._uniform = uniform
+        self._hook = hook
+        self._in_a_row = 0
+        self._recent: deque[tuple[float, bool]] = deque()
+        self._failed = 0
+        self._open_until = 0.0
+        self._openings = 0
+        self._probing = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether calls flow freely."""
+        return self._openings == 0
+
+    def available(self) -> bool:
+        """Whether `enter` would let a call through now."""
+        return self._openings == 0 or (not self._probing and self._clock() >= self._open_until)
+
+    def enter(self) -> bool:
+        """Lets a call through, and tells whether it is the probe; NotSent if the breaker is open."""
+        if self._openings == 0:
+            return False
+        if self._probing or self._clock() < self._open_until:
+            raise NotSent(f"{self.name} kept failing and is left alone for a while")
+        self._probing = True
+        return True
+
+    def leave(self, outcome: Outcome, *, probe: bool) -> None:
+        """Notes how a call that entered went; each that entered must leave."""
+        if probe:
+            self._probing = False
+            if outcome is Outcome.CANCELLED:
+                return  # it says nothing; the next call probes
+            if outcome.against_endpoint:
+                self._open()
+            else:
+                self._close()
+        elif self._openings == 0 and outcome is not Outcome.CANCELLED:
+            self._note(outcome.against_endpoint)
+
+    def _note(self, failed: bool) -> None:
+        policy, now = self._policy, self._clock()
+        recent = self._recent
+        recent.append((now, failed))
+        self._failed += failed
+        while recent[0][0] < now - policy.window:
+            self._failed -= recent.popleft()[1]
+        self._in_a_row = self._in_a_row + 1 if failed else 0
+        too_many = len(recent) >= policy.at_least and self._failed >= policy.share * len(recent)
+        if failed and (self._in_a_row >= policy.in_a_row or too_many):
+            self._open()
+
+    def _open(self) -> None:
+        policy = self._policy
+        most = min(policy.longest, policy.shortest * 2**self._openings)
+        seconds = most / 2 + self._uniform(0, most / 2)  # equal jitter
+        self._openings = min(self._openings + 1, 32)
+        self._open_until = self._clock() + seconds
+        self._forget()
+        self._hook(BreakerOpened(self.name, seconds))
+
+    def _close(self) -> None:
+        self._openings = 0
+        self._forget()
+        self._hook(BreakerClosed(self.name))
+
+    def _forget(self) -> None:
+        self._recent.clear()
+        self._failed = self._in_a_row = 0
+
+
+class Breakers:
+    """One breaker an endpoint, made when first needed."""
+
+    def __init__(
+        self,
+        policy: BreakerPolicy | None = None,
+        *,
+        clock: Clock = time.monotonic,
+        uniform: Uniform = random.uniform,
+        hook: Hook = ignore,
+    ) -> None:
+        self._make = partial(Breaker, policy=policy, clock=clock, uniform=uniform, hook=hook)
+        self._breakers: dict[Hashable, Breaker] = {}
+
+    def of(self, key: Hashable) -> Breaker:
+        """The breaker of one endpoint; the key's text is its name."""
+        found = self._breakers.get(key)
+        if found is None:
+            found = self._breakers[key] = self._make(str(key))
+        return found
+
+    def available(self, key: Hashable) -> bool:
+        """Whether a call to the endpoint would be let through."""
+        found = self._breakers.get(key)
+        return found is None or found.available()
+
+    def keep(self, keys: set[Hashable]) -> None:
+        """Forgets the breakers of endpoints that are gone."""
+        for gone in self._breakers.keys() - keys:
+            del self._breakers[gone]
+
+
+def breaker(breakers: Breakers, endpoint: Callable[[Request], Hashable]) -> Layer:
+    """The layer; ``endpoint`` tells which endpoint a request goes to."""
+
+    def layer(inner: Handler) -> Handler:
+        async def guarded(request: Request) -> Any:
+            guard = breakers.of(endpoint(request))
+            probe = guard.enter()
+            try:
+                reply = await inner(request)
+            except BaseException as failure:
+                guard.leave(classify(failure), probe=probe)
+                raise
+            guard.leave(Outcome.SUCCEEDED, probe=probe)
+            return reply
+
+        return guarded
+
+    return layer

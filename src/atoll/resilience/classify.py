@@ -1,0 +1,66 @@
+"""What a failure is, decided once: whether a call may be tried again, and whether it speaks against the endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+
+from atoll.contracts import BadGateway, DeadlineExceeded, Error, TooManyRequests, Unavailable
+
+
+class NotSent(Unavailable):
+    """The call surely did not reach the callee: no connection, no endpoint, an open breaker, a full bulkhead."""
+
+
+class Lost(BadGateway):
+    """The connection broke after the call may have been sent: nobody knows whether it took effect."""
+
+
+class Outcome(Enum):
+    """What happened to a call."""
+
+    SUCCEEDED = "succeeded"
+    REJECTED = "rejected"  # the callee is well and refuses this call: 4xx
+    NOT_SENT = "not sent"  # it had no effect, for certain
+    THROTTLED = "throttled"  # 429: too much from this caller
+    UNAVAILABLE = "unavailable"  # 502, 503, or a connection that broke
+    TIMED_OUT = "timed out"
+    FAILED = "failed"  # 500, or an exception that no contract knows
+    CANCELLED = "cancelled"  # nobody waits any more
+
+    @property
+    def against_endpoint(self) -> bool:
+        """Whether it makes its endpoint look ill."""
+        return self in _AGAINST
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a repeat of an idempotent call could go better. A 500 is a defect, and mostly fails again."""
+        return self in _REPEATABLE
+
+
+_AGAINST = frozenset({Outcome.NOT_SENT, Outcome.UNAVAILABLE, Outcome.TIMED_OUT, Outcome.FAILED})
+_REPEATABLE = frozenset({Outcome.NOT_SENT, Outcome.THROTTLED, Outcome.UNAVAILABLE, Outcome.TIMED_OUT})
+
+
+def classify(failure: BaseException | None) -> Outcome:
+    """The outcome of a call that raised ``failure``, or None for one that returned."""
+    if failure is None:
+        return Outcome.SUCCEEDED
+    if isinstance(failure, Error):
+        return _of_error(failure)
+    if isinstance(failure, asyncio.CancelledError):
+        return Outcome.CANCELLED
+    return Outcome.TIMED_OUT if isinstance(failure, TimeoutError) else Outcome.FAILED
+
+
+def _of_error(error: Error) -> Outcome:
+    if isinstance(error, NotSent):
+        return Outcome.NOT_SENT
+    if isinstance(error, DeadlineExceeded):
+        return Outcome.TIMED_OUT
+    if isinstance(error, TooManyRequests):
+        return Outcome.THROTTLED
+    if isinstance(error, (Unavailable, BadGateway)) or error.status in (502, 503):
+        return Outcome.UNAVAILABLE
+    return Outcome.REJECTED if error.status < 500 else Outcome.FAILED

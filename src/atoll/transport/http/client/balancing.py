@@ -1,0 +1,43 @@
+"""The layer that chooses an endpoint for each attempt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from atoll.discovery import Balancer, Endpoint
+from atoll.resilience import Breakers, NotSent, classify
+from atoll.service import Handler, Layer, Request
+
+
+def balance(balancer: Balancer, breakers: Breakers) -> Layer:
+    """Puts the chosen `Endpoint` into the request's scope; a repeat goes to another one where there is another."""
+
+    def usable(endpoint: Endpoint) -> bool:
+        return breakers.available(endpoint.url)
+
+    def layer(inner: Handler) -> Handler:
+        async def balanced(request: Request) -> Any:
+            load = balancer.pick(tried=request.scope.get(Endpoint), usable=usable)
+            if load is None and await balancer.ready(min(1.0, request.remaining())):
+                load = balancer.pick(usable=usable)
+            if load is None:
+                raise NotSent(f"{balancer.service} has no instance that answers now")
+            request.scope[Endpoint] = load.endpoint
+            began = load.begin()
+            try:
+                reply = await inner(request)
+            except BaseException as failure:
+                load.end(began, measured=not classify(failure).against_endpoint or load.slow(began))
+                raise
+            load.end(began)
+            return reply
+
+        return balanced
+
+    return layer
+
+
+def endpoint_url(request: Request) -> str:
+    """Where the attempt goes: the breakers' key."""
+    endpoint: Endpoint = request.scope[Endpoint]
+    return endpoint.url
