@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.system)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(START_TIMEOUT))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure shows what the services said last."""
+    report = yield
+    if report.failed and report.when == "call" and isinstance(item, pytest.Function):
+        for value in item.funcargs.values():
+            if isinstance(value, LocalSystem):
+                report.sections.append(("Logs of the system", value.logs()))
+    return report
 
 
 @pytest.fixture(scope="session")

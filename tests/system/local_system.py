@@ -130,4 +130,5 @@ class LocalSystem:
         return "\n".join(
             f"--- {log.name}\n" + "\n".join(log.read_text("utf-8", errors="replace").splitlines()[-15:])
             for log in sorted(folder.glob("*.log"))
+            if log.name != "access.log"
         )
