@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 SYSTEM = """
+from atoll.contracts import RateLimit
 from atoll.system import Gateway, Nats, Postgres, Route, Service, System
 
 system = System(
@@ -25,7 +26,7 @@ system = System(
         Service("web", asgi="webapp:app", source="web", calls=("raw",), database=True, events=True),
         Service("raw", command=("python", "server.py"), source="raw", instances=2, database=True),
     ),
-    gateway=Gateway(routes=(Route("/web", to="web", public=True), Route("/raw", to="raw", public=True)), port=8080),
+    gateway=Gateway(routes=(Route("/web", to="web", public=True), Route("/raw", to="raw", public=True)), port=8080, rate_limit=RateLimit(1_000_000)),
     postgres=Postgres(),
     nats=Nats(),
     hints=("curl {gateway}/web/environment",),

@@ -128,7 +128,7 @@ def test_a_port_in_use_is_named_with_who_uses_it(demo: Demo) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         line = one_line(demo.run("up", "-d", "--port", str(port)))
-    assert line.startswith(f"system.py:10: the gateway: port {port} is in use by ")
+    assert line.startswith(f"system.py:11: the gateway: port {port} is in use by ")
     assert f"(pid {os.getpid()})" in line
     assert line.endswith("end that, or take --port N, or use --isolated")
 
@@ -190,7 +190,7 @@ def test_a_broken_system_file_is_one_line(demo: Demo, text: str, line: str) -> N
 
 def test_a_wrong_model_is_refused_before_anything_starts(demo: Demo) -> None:
     demo.write("system.py", SYSTEM.replace('calls=("raw",)', 'calls=("nobody",)'))
-    line = "system.py:7: Service 'web' calls 'nobody', which is not a service; known are raw, web"
+    line = "system.py:8: Service 'web' calls 'nobody', which is not a service; known are raw, web"
     assert one_line(demo.run("up", "-d")) == line
     assert one_line(demo.run("check")) == line
 

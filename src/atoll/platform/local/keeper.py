@@ -110,7 +110,7 @@ class Keeper:
         self._enter("starting")
         try:
             process = self.process = Process.start(self.care.launch)
-        except Trouble as trouble:
+        except (Trouble, OSError) as trouble:
             self.trouble = str(trouble).removeprefix(f"{self.name}: ")
             return False
         self._enter("starting")  # once more: now it has a pid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -67,8 +68,11 @@ async def _started(supervisor: Supervisor) -> bool:
 def _also_logged(report: Report, log: TextIO) -> Report:
     def both(progress: Progress) -> None:
         clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        log.write(f"{clock} {progress.name} {progress.stage} {progress.text}".rstrip() + "\n")
-        report(progress)
+        # A full disk or a closed terminal must not stop what is being told about.
+        with contextlib.suppress(OSError):
+            log.write(f"{clock} {progress.name} {progress.stage} {progress.text}".rstrip() + "\n")
+        with contextlib.suppress(OSError):
+            report(progress)
 
     return both
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from atoll.platform.local.keeper import Care, Keeper
@@ -14,7 +14,7 @@ from atoll.platform.local.ports import LOOPBACK, Ports
 from atoll.platform.local.probes import accepts, answers_ok
 from atoll.platform.local.process import Launch
 from atoll.platform.local.registry import Listed, Registry
-from atoll.platform.local.wiring import RELEASE, Wiring
+from atoll.platform.local.wiring import DRAIN_WAIT, RELEASE, Wiring
 from atoll.system import Service, Trouble
 
 MOST_INSTANCES = 64
@@ -22,12 +22,16 @@ MOST_INSTANCES = 64
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What all services share. watch: told of each change of an instance's phase."""
+    """What all services share.
+
+    watch: told of each change of an instance's phase. publish: makes the gateway know the registry's present state.
+    """
 
     ledger: Ledger
     ports: Ports
     registry: Registry
     watch: Callable[[Keeper], None]
+    publish: Callable[[], Awaitable[None]]
 
 
 class Instance:
@@ -67,7 +71,7 @@ class ServiceRunner:
             if more > 0:
                 await self._add(more)
             else:
-                await self._remove(self.instances[instances:])
+                await self._retire(self.instances[instances:])
 
     async def replace(self) -> None:
         """Migrate, then put a fresh process in each instance's place: the new one is ready before the old one leaves.
@@ -87,7 +91,7 @@ class ServiceRunner:
     async def _replace_one(self, old: Instance) -> None:
         if old.keeper.phase == "ready":
             await self._add(1)
-            await self._remove([old])
+            await self._retire([old])
         else:
             await self._remove([old])
             await self._add(1)
@@ -98,7 +102,7 @@ class ServiceRunner:
         if self._fixed_first and self.instances and all(instance.name != first for instance in self.instances):
             last = self.instances[-1]
             await self._add(1)
-            await self._remove([last])
+            await self._retire([last])
 
     async def _add(self, count: int) -> None:
         fresh = []
@@ -112,6 +116,16 @@ class ServiceRunner:
                 [instance for instance, result in zip(fresh, results, strict=True) if result is not None]
             )
             raise failures[0]
+
+    async def _retire(self, leaving: Iterable[Instance]) -> None:
+        """Take them out of the traffic first, then end them: no request meets a closing door."""
+        leaving = list(leaving)
+        for instance in leaving:
+            self._ground.registry.remove(self.service.name, instance.name)
+        await self._ground.publish()
+        if not self.service.serve:
+            await asyncio.sleep(float(DRAIN_WAIT))  # an Atoll service waits itself before it closes
+        await self._remove(leaving)
 
     async def _remove(self, leaving: Iterable[Instance]) -> None:
         leaving = list(leaving)

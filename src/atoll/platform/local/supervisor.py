@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from atoll.platform.local import asyncpg as databases
@@ -30,7 +31,7 @@ from atoll.platform.local.registry import Registry
 from atoll.platform.local.server import JsonServer
 from atoll.platform.local.services import Ground, ServiceRunner
 from atoll.platform.local.status import status
-from atoll.platform.local.watchfiles import changes, concerned
+from atoll.platform.local.watchfiles import SYSTEM_FILE, changes, concerned
 from atoll.platform.local.wiring import Wiring
 from atoll.system import Service, System, Trouble
 
@@ -105,7 +106,7 @@ class Supervisor:
         self._kinds = {part.kind: part.kind for part in self._parts.all()}
         wiring = await self._open()
         for service in self.system.services:
-            ground = Ground(self._ledger, self._ports, self._registry, self._watch)
+            ground = Ground(self._ledger, self._ports, self._registry, self._watch, self._publish_once)
             self._runners[service.name] = ServiceRunner(service, wiring, ground, self._serves_keys(service))
         await self._start_all()
         self._tasks.append(asyncio.create_task(self._rotate_logs()))
@@ -189,23 +190,29 @@ class Supervisor:
     async def _publish_always(self) -> None:
         while True:
             await self._dirty.wait()
-            await self._publish_once()
+            await self._said_if_failed("envoy", self._publish_once)
 
     async def _rotate_logs(self) -> None:
         while True:
             await asyncio.sleep(_ROTATION)
-            await asyncio.to_thread(rotate, self.folder.logs)
+            await self._said_if_failed("logs", partial(asyncio.to_thread, rotate, self.folder.logs))
 
     async def _reload_changed(self) -> None:
         async for batch in changes(self.system, self.root, self._stop):
+            if self.root.resolve() / SYSTEM_FILE in batch:
+                self._tell("atoll", "note", f"{SYSTEM_FILE} changed; 'atoll down' and 'atoll up' apply it")
             for name in sorted(concerned(self.system, self.root, batch)):
-                await self._said_if_failed(name, self._runners[name].replace)
+                await self._said_if_failed(
+                    name, self._runners[name].replace, "; the old one stays: correct the code and save it"
+                )
 
-    async def _said_if_failed(self, name: str, action: Callable[[], Awaitable[None]]) -> None:
+    async def _said_if_failed(self, name: str, action: Callable[[], Awaitable[None]], advice: str = "") -> None:
+        """One failure must not end a task that has to go on for as long as the system runs."""
         try:
             await action()
-        except Trouble as trouble:
-            self._tell(name, "failed", f"{trouble}; the old one stays: correct the code and save it")
+        except Exception as error:
+            what = str(error) if isinstance(error, Trouble) else f"{type(error).__name__}: {error}"
+            self._tell(name, "note", f"{what}{advice}")
 
     async def _end_tasks(self) -> None:
         for task in self._tasks:
@@ -264,7 +271,10 @@ class Supervisor:
 
     def _watch(self, keeper: Keeper) -> None:
         identity = keeper.process.identity if keeper.process is not None and keeper.process.running else None
-        self._ledger.record(keeper.name, self._kinds.get(keeper.name, SERVICE), identity)
+        try:
+            self._ledger.record(keeper.name, self._kinds.get(keeper.name, SERVICE), identity)
+        except Trouble as trouble:  # a full disk must not end the keeping; the processes bear a mark as well
+            self._tell("state.json", "note", str(trouble))
         if keeper.phase in _TOLD:
             text = keeper.trouble if keeper.phase in {"restarting", "failed"} else self._address(keeper.name)
             self._tell(keeper.name, _TOLD[keeper.phase], text)
