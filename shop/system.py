@@ -1,8 +1,7 @@
 """The shop, whole: the only file that names every service."""
 
-from shop_contracts import Auth, Orders, Payments
-
 from atoll.system import Gateway, Jwt, Nats, Postgres, Route, Service, System
+from shop_contracts import Auth, Orders, Payments
 
 system = System(
     "shop",

@@ -80,7 +80,8 @@ class Route:
     """What the gateway lets in.
 
     An Api class: each of its operations at its own method and path, with its access, limits and deadline.
-    A path prefix such as "/catalog" with ``to`` a service's name: everything below it, the prefix stripped unless ``keep_prefix``.
+    A path prefix such as "/catalog" with ``to`` a service's name: everything below it, the prefix stripped unless
+    ``keep_prefix``.
     access and limits are for prefix routes (an Api's operations carry their own); ``public`` means no token is needed.
     """
 
