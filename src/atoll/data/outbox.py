@@ -5,6 +5,9 @@ that commits late shows up behind a cursor that has passed it. ``fence`` is an x
 so that no writer that is still running can come to stand before a row with ``fence < pg_snapshot_xmin``; and at least the
 ``pg_snapshot_xmax`` that the writer saw, so that a writer who waited for another one's row lock stands behind it, although
 its transaction began earlier. Cursor and order per key both rest on it.
+
+Such a fence may be an id that no transaction has been given yet. While none has, and none runs, the row is settled as well;
+on a quiet server its turn would else come only with somebody's next transaction.
 """
 
 from __future__ import annotations
@@ -39,7 +42,9 @@ _INSERT_MANY = (
 )
 _READ = """
 SELECT fence, position, id, subject, version, key, data, headers, written_at, delivery,
-       fence < pg_snapshot_xmin(pg_current_snapshot()) AS settled
+       fence < pg_snapshot_xmin(pg_current_snapshot()) OR (
+           fence = pg_snapshot_xmin(pg_current_snapshot()) AND fence = pg_snapshot_xmax(pg_current_snapshot())
+       ) AS settled
 FROM atoll.outbox WHERE (fence, position) > ($1::xid8, $2::bigint) ORDER BY fence, position LIMIT $3
 """
 _STATUS = """
