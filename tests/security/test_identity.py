@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.security.issuing import KEY, Published, token, verifier
 
 from atoll.contracts import Unauthenticated
 from atoll.security import identity_headers, make_identify, peer_header
 from atoll.service import Caller
-from tests.security.issuing import KEY, Published, token, verifier
 
 PEERS = {"gateway": "g-secret", "orders": "o-secret"}
 IDENTITY = {"atoll-subject": "u1", "atoll-scopes": "orders:read orders:write", "atoll-roles": "user"}

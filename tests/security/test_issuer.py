@@ -4,10 +4,10 @@ import base64
 import json
 
 import pytest
+from tests.security.issuing import AUDIENCE, ISSUER, KEY, NOW, Clock, Published, verifier
 
 from atoll.security import SigningKey, TokenIssuer
 from atoll.service import Caller
-from tests.security.issuing import AUDIENCE, ISSUER, KEY, NOW, Clock, Published, verifier
 
 SIGNING = SigningKey(1, NOW, KEY)
 

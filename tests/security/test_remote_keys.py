@@ -5,11 +5,11 @@ import json
 import logging
 
 import pytest
+from tests.security.issuing import KEY, OTHER_KEY, Clock, Published
 
 from atoll.contracts import Unavailable
 from atoll.security import PrivateKey, RemoteKeys
 from atoll.security.remote_keys import FRESH, REFETCH_WAIT, RETRY_WAIT, read_keys
-from tests.security.issuing import KEY, OTHER_KEY, Clock, Published
 
 URL = "http://auth/.well-known/jwks.json"
 

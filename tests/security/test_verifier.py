@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import OctKey
+from tests.security.issuing import KEY, NOW, OTHER_KEY, Clock, Published, token, verifier, with_header
 
 from atoll.contracts import Unauthenticated, Unavailable
-from tests.security.issuing import KEY, NOW, OTHER_KEY, Clock, Published, token, verifier, with_header
 
 
 async def refusal(text: str) -> Unauthenticated:
