@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, get_args
 
 from atoll.contracts.errors import PROBLEM_MEDIA_TYPE, Problem
+from atoll.contracts.fields import is_nothing, wire_names
 from atoll.contracts.operations import Access, Api, Operation
 from atoll.contracts.replies import replies_of
 from atoll.contracts.schemas import Schema, Schemas, schemas_of, without
@@ -42,8 +43,8 @@ def openapi(service: str, version: str, operations: Iterable[AnyOperation], *, d
     """
     operations = list(operations)
     schemas = schemas_of(
-        [one.request for one in operations if one.request is not None],
-        [Problem, *(item_type(one) for one in operations if item_type(one) is not None)],
+        [one.request for one in operations if not is_nothing(one.request)],
+        [Problem, *(item_type(one) for one in operations if not is_nothing(one.reply))],
     )
     paths: dict[str, Any] = {}
     for operation in operations:
@@ -69,13 +70,19 @@ def item_type(operation: AnyOperation) -> Any:
 
 def reads_body(operation: AnyOperation, schema: Schema) -> bool:
     """Whether fields are left for a body when the path has taken its own. ``schema``: the request's, resolved."""
-    if operation.request is None or operation.method in QUERY_METHODS:
+    if is_nothing(operation.request) or operation.method in QUERY_METHODS:
         return False
-    return "properties" not in schema or bool(schema["properties"].keys() - set(operation.parameters))
+    return "properties" not in schema or bool(schema["properties"].keys() - set(_in_path(operation).values()))
+
+
+def _in_path(operation: AnyOperation) -> dict[str, str]:
+    """The path's parameters, and the names that these fields have in the request's schema."""
+    wire = wire_names(operation.request) or {}
+    return {parameter: wire.get(parameter, parameter) for parameter in operation.parameters}
 
 
 def _operation(operation: AnyOperation, schemas: Schemas) -> Schema:
-    reference = schemas.read(operation.request) if operation.request is not None else {}
+    reference = {} if is_nothing(operation.request) else schemas.read(operation.request)
     schema = schemas.resolve(reference)
     body = reads_body(operation, schema)
     found: Schema = {
@@ -99,9 +106,10 @@ def _operation(operation: AnyOperation, schemas: Schemas) -> Schema:
 def _parameters(operation: AnyOperation, schema: Schema) -> list[Schema]:
     properties: Schema = schema.get("properties", {})
     required = set(schema.get("required", ()))
-    found = [_parameter("path", name, properties.get(name, {"type": "string"}), True) for name in operation.parameters]
+    path = _in_path(operation)
+    found = [_parameter("path", name, properties.get(wire, {"type": "string"}), True) for name, wire in path.items()]
     if operation.method in QUERY_METHODS:
-        others = (name for name in properties if name not in operation.parameters)
+        others = (name for name in properties if name not in path.values())
         found += [_parameter("query", name, properties[name], name in required) for name in others]
     if operation.keyed:
         key = _parameter("header", "Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": MAX_KEY}, False)
@@ -116,8 +124,10 @@ def _parameter(place: str, name: str, schema: Schema, required: bool) -> Schema:
 
 
 def _body(operation: AnyOperation, reference: Schema, schema: Schema) -> Schema:
-    left = without(schema, operation.parameters) if operation.parameters else reference
-    return {"required": True, "content": {FORM if operation.http.form else JSON: {"schema": left}}}
+    rest = without(schema, _in_path(operation).values())
+    required = "properties" not in schema or bool(rest["required"])
+    content = {"schema": rest if operation.parameters else reference}
+    return {"required": required, "content": {FORM if operation.http.form else JSON: content}}
 
 
 def _responses(operation: AnyOperation, schemas: Schemas, *, body: bool) -> Schema:
@@ -138,7 +148,7 @@ def _status(operation: AnyOperation) -> int:
 
 
 def _success(operation: AnyOperation, schemas: Schemas) -> Schema:
-    found: Schema = {"description": "Done" if operation.reply is None else "The reply"}
+    found: Schema = {"description": "Done" if is_nothing(operation.reply) else "The reply"}
     headers: Schema = {}
     if operation.http.location:
         headers["Location"] = {
@@ -153,7 +163,7 @@ def _success(operation: AnyOperation, schemas: Schemas) -> Schema:
         found["description"] = "Server-sent events; the data of each is one JSON document"
         item = schemas.written(item_type(operation))
         found["content"] = {"text/event-stream": {"schema": {"type": "string"}, "x-event-schema": item}}
-    elif operation.reply is not None:
+    elif not is_nothing(operation.reply):
         found["content"] = {JSON: {"schema": schemas.written(operation.reply)}}
     return found
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, overload
 
 from atoll.contracts.errors import Error
-from atoll.contracts.fields import field_names
+from atoll.contracts.fields import wire_names
 
 Req = TypeVar("Req")
 Rep = TypeVar("Rep")
@@ -254,7 +254,7 @@ def parse_route(route: str) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _refuse_unknown_parameters(route: str, request: Any, parameters: tuple[str, ...]) -> None:
-    known = field_names(request)
+    known = wire_names(request)
     for parameter in parameters:
         if known is not None and parameter not in known:
             shown = getattr(request, "__name__", "nothing")

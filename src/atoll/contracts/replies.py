@@ -22,6 +22,7 @@ from atoll.contracts.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
+from atoll.contracts.fields import is_nothing
 from atoll.contracts.operations import Operation
 
 RETRY_AFTER = {
@@ -69,14 +70,16 @@ def replies_of(operation: Operation[Any, Any], *, body: bool) -> list[ErrorReply
 def _standard(operation: Operation[Any, Any], body: bool) -> Iterator[type[Error]]:
     access = operation.access
     if body:
-        yield from (BadRequest, TooLarge, UnsupportedMediaType)
+        yield from (TooLarge, UnsupportedMediaType)
     if not access.public:
         yield Unauthenticated
     if access.scopes or access.roles or access.peers:
         yield Forbidden
     if operation.parameters:
         yield NotFound  # an empty or badly escaped segment matches no route
-    if operation.request is not None or operation.keyed:
+    if not is_nothing(operation.request):
+        yield BadRequest  # a query string or path that is no UTF-8, a body that is no JSON
+    if not is_nothing(operation.request) or operation.keyed:
         yield Invalid
     if operation.keyed:
         yield Conflict  # a twin with the same key is being handled
