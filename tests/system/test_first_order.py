@@ -109,7 +109,7 @@ def test_pages_show_each_order_once_newest_first_while_new_ones_come(ada: Shoppe
 )
 def test_a_page_that_makes_no_sense_is_refused_by_name(ada: Shopper, query: str, field: str) -> None:
     answer = ada.ask("GET", f"/orders?{query}").must_be_problem(422)
-    assert [one.removeprefix("query:") for one in answer.fields] == [field]
+    assert answer.fields == [f"query:{field}"]
 
 
 def test_customers_see_only_their_own_orders(shop: LocalSystem, ada: Shopper) -> None:

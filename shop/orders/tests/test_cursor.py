@@ -28,7 +28,7 @@ def test_any_other_text_is_refused_by_name(text: str) -> None:
     assume(not is_cursor(text))
     with pytest.raises(Invalid) as caught:
         decode_cursor(text)
-    assert [one.field for one in caught.value.fields] == ["cursor"]
+    assert [one.field for one in caught.value.fields] == ["query:cursor"]
 
 
 @pytest.mark.parametrize(

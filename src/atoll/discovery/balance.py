@@ -18,6 +18,7 @@ from atoll.discovery.registry import Endpoint, Registry
 DECAY = 10.0  # seconds
 FIRST_COST = 0.001  # seconds assumed of an endpoint that was never called: it is tried soon
 FIRST_WAIT = 1.0  # seconds that a call waits for the first endpoints after start
+STARTING = 5.0  # seconds after start in which a call does wait; later a service without endpoints is away, and a call fails at once
 
 Clock = Callable[[], float]
 Usable = Callable[[Endpoint], bool]
@@ -79,11 +80,13 @@ class Balancer:
         self._candidates: tuple[Load, ...] = ()
         self._weights: tuple[int, ...] | None = None
         self._known = asyncio.Event()
+        self._patient_until = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begins to watch, without waiting for an endpoint."""
         if self._task is None:
+            self._patient_until = self._clock() + STARTING
             self._task = asyncio.create_task(self._watch(), name=f"balancer of {self.service}")
 
     async def stop(self) -> None:
@@ -100,10 +103,11 @@ class Balancer:
         return tuple(load.endpoint for load in self._loads.values())
 
     async def ready(self, timeout: float = FIRST_WAIT) -> bool:
-        """Whether there is an endpoint, after waiting for the first ones for ``timeout`` seconds at the most."""
-        if not self._candidates:
+        """Whether there is an endpoint. Just after the start it waits for the first ones, ``timeout`` seconds at the most."""
+        left = self._patient_until - self._clock()
+        if not self._candidates and left > 0:
             with suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(min(timeout, left)):
                     await self._known.wait()
         return bool(self._candidates)
 

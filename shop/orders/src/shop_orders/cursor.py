@@ -22,7 +22,7 @@ def encode_cursor(last: OrderId) -> str:
 
 
 def decode_cursor(cursor: str) -> OrderId:
-    """The order after which the page begins; Invalid, naming ``cursor``, for anything that `encode_cursor` did not make."""
+    """The order after which the page begins; Invalid, naming ``query:cursor``, for anything that `encode_cursor` did not make."""
     try:
         raw = base64.b64decode(cursor + _PADDING, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -34,4 +34,4 @@ def decode_cursor(cursor: str) -> OrderId:
 
 def _broken() -> Invalid:
     what = "is not a cursor of this list; take `next` of the page before, unchanged"
-    return Invalid(f"cursor: {what}", fields=[FieldError("cursor", what)])
+    return Invalid(f"query:cursor: {what}", fields=[FieldError("query:cursor", what)])

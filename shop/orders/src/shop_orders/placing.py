@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atoll.contracts import new_id
+from atoll.contracts import DeadlineExceeded, Unavailable, new_id
 from atoll.data import Database, Work
 from atoll.service import Caller, implements
 from shop_contracts import (
@@ -39,7 +39,10 @@ async def quote_order(command: PlaceOrder, database: Database, payments: Payment
     async with database.connection() as connection:
         cart = await _fill(command, connection)
     request = ChargeRequest(new_id(OrderId), cart.total, cart.currency, dry_run=True, card=command.card)
-    charge = await payments.charge(request)
+    try:
+        charge = await payments.charge(request)
+    except DeadlineExceeded:  # theirs, not ours: our caller has time left to hear of it
+        raise Unavailable("the payment service does not answer; ask again later") from None
     return Quote(cart.total, cart.currency, charge.accepted)
 
 
