@@ -18,7 +18,7 @@ from atoll.discovery.registry import Endpoint, Registry
 DECAY = 10.0  # seconds
 FIRST_COST = 0.001  # seconds assumed of an endpoint that was never called: it is tried soon
 FIRST_WAIT = 1.0  # seconds that a call waits for the first endpoints after start
-STARTING = 5.0  # seconds after start in which a call does wait; later a service without endpoints is away, and a call fails at once
+STARTING = 5.0  # seconds after start in which a call does wait; later a service without endpoints is known to be away
 
 Clock = Callable[[], float]
 Usable = Callable[[Endpoint], bool]
