@@ -153,11 +153,11 @@ class Database:
             if not postgres.is_away(error, connection):
                 await self.release(connection)
                 raise
-            connection.terminate()
+            postgres.end(connection)
             await self.release(connection)
             return False
         except BaseException:
-            connection.terminate()
+            postgres.end(connection)
             await self.release(connection)
             raise
         return True

@@ -53,7 +53,7 @@ FROM atoll.relay r, atoll.outbox o WHERE (o.fence, o.position) > (r.fence, r.pos
 """
 _REDRIVE = f"""
 WITH again AS (
-  SELECT * FROM atoll.outbox WHERE written_at >= $1 AND written_at < $2 ORDER BY fence, position
+  SELECT * FROM atoll.outbox WHERE written_at >= $1 AND written_at < $2 AND delivery = 0 ORDER BY fence, position
 )
 INSERT INTO atoll.outbox ({_COLUMNS}, delivery)
 SELECT {_FENCE}, id, subject, version, key, data, headers, (SELECT max(delivery) FROM atoll.outbox) + 1 FROM again
@@ -138,9 +138,8 @@ async def read_cursor(connection: Connection) -> Cursor:
         ahead = await connection.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())")
         if max(newest or 0, row["fence"]) <= ahead:
             return Cursor(row["fence"], row["position"])
-        await connection.execute(
-            "DELETE FROM atoll.outbox WHERE (fence, position) <= ($1, $2)", row["fence"], row["position"]
-        )
+        published = "DELETE FROM atoll.outbox WHERE fence > $1 AND (fence, position) <= ($2, $3)"
+        await connection.execute(published, ahead, row["fence"], row["position"])
         await connection.execute("UPDATE atoll.outbox SET fence = '0'")
         await connection.execute("UPDATE atoll.relay SET fence = '0', position = 0")
         return Cursor(0, 0)

@@ -73,7 +73,7 @@ class Pool:
 
     async def release(self, connection: Connection) -> None:
         """Gives the connection back; one that is still inside a transaction is thrown away."""
-        if not connection.is_closed() and connection.is_in_transaction():
+        if not is_gone(connection) and connection.is_in_transaction():
             connection.terminate()
         await self._opened().release(cast(Any, connection))
 
@@ -132,7 +132,21 @@ def is_away(error: BaseException, connection: Connection | None = None) -> bool:
         return False
     if isinstance(error, (*_AWAY, ssl.SSLError)):
         return True
-    return isinstance(error, asyncpg.InterfaceError) and (connection is None or connection.is_closed())
+    return isinstance(error, asyncpg.InterfaceError) and (connection is None or is_gone(connection))
+
+
+def is_gone(connection: Connection) -> bool:
+    """Whether the connection has ended. One that ended was taken back by its pool, and answers nothing any more."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
+
+
+def end(connection: Connection) -> None:
+    """Cuts the connection off, if it is there still."""
+    if not is_gone(connection):
+        connection.terminate()
 
 
 def translated(error: Exception, connection: Connection | None = None) -> Exception:

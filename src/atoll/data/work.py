@@ -6,17 +6,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from atoll.contracts import Event
 from atoll.data.outbox import OutgoingEvent, insert, outgoing
-from atoll.data.postgres import DRIVER_ERRORS, Connection, Row, one_line, translated
+from atoll.data.postgres import DRIVER_ERRORS, Connection, Row, end, is_gone, one_line, translated
 
 if TYPE_CHECKING:
     from atoll.data.database import Database
 
 log = logging.getLogger("atoll.data")
-T = TypeVar("T")
 ROLLBACK_TIMEOUT = 5.0  # seconds; a connection that does not roll back in that time is thrown away
 
 
@@ -42,27 +41,30 @@ class Work:
     async def execute(self, statement: str, *arguments: Any) -> str:
         """Runs the statement; PostgreSQL's status, ``UPDATE 1``."""
         connection = self._connection or await self._begin()
-        return await self._run(connection.execute(statement, *arguments))
+        status: str = await self._run(connection.execute, statement, *arguments)
+        return status
 
     async def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         """Runs the statement once for each row of arguments."""
         connection = self._connection or await self._begin()
-        await self._run(connection.executemany(statement, rows))
+        await self._run(connection.executemany, statement, rows)
 
     async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
         """All rows."""
         connection = self._connection or await self._begin()
-        return await self._run(connection.fetch(statement, *arguments))
+        rows: list[Row] = await self._run(connection.fetch, statement, *arguments)
+        return rows
 
     async def fetchrow(self, statement: str, *arguments: Any) -> Row | None:
         """The first row, if any."""
         connection = self._connection or await self._begin()
-        return await self._run(connection.fetchrow(statement, *arguments))
+        row: Row | None = await self._run(connection.fetchrow, statement, *arguments)
+        return row
 
     async def fetchval(self, statement: str, *arguments: Any) -> Any:
         """The first column of the first row; None if there is none."""
         connection = self._connection or await self._begin()
-        return await self._run(connection.fetchval(statement, *arguments))
+        return await self._run(connection.fetchval, statement, *arguments)
 
     async def publish(self, event: Event, *, headers: Mapping[str, str] | None = None) -> None:
         """Puts the event into the outbox, which commits with this work.
@@ -114,14 +116,18 @@ class Work:
             raise RuntimeError("a unit of work runs one statement at a time")
         self._opening = True
         try:
-            self._connection = await self._database.acquire("BEGIN")
+            connection = await self._database.acquire("BEGIN")
         finally:
             self._opening = False
-        return self._connection
+        if self._finished:  # in another task, while this one waited
+            await _finish(self._give_back(connection))
+            self._check_open()
+        self._connection = connection
+        return connection
 
-    async def _run(self, statement: Coroutine[Any, Any, T]) -> T:
+    async def _run(self, method: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> Any:
         try:
-            return await statement
+            return await method(*arguments)
         except DRIVER_ERRORS as error:
             found = translated(error, self._connection)
             if found is error:
@@ -132,7 +138,7 @@ class Work:
         if self._events:
             await insert(self, self._events)
         if self._connection is not None:
-            await self._run(self._connection.execute("COMMIT"))
+            await self._run(self._connection.execute, "COMMIT")
 
     def _committed(self) -> None:
         if self._events:
@@ -144,13 +150,13 @@ class Work:
                 log.exception("a callback after a commit failed")
 
     async def _give_back(self, connection: Connection) -> None:
-        if not connection.is_closed() and connection.is_in_transaction():
+        if not is_gone(connection) and connection.is_in_transaction():
             try:
                 async with asyncio.timeout(ROLLBACK_TIMEOUT):
                     await connection.execute("ROLLBACK")
             except DRIVER_ERRORS as error:  # TimeoutError is an OSError, and so among them
                 log.warning("a connection is thrown away, for it did not roll back: %s", one_line(error))
-                connection.terminate()
+                end(connection)
         await self._database.release(connection)
 
 

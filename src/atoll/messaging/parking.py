@@ -27,7 +27,8 @@ ON CONFLICT (consumer, message_id) DO NOTHING
 # The lock on the first one makes sure that it is not finished meanwhile, which would leave this one behind nobody.
 _HEAD = "SELECT seq FROM atoll.parked WHERE consumer = $1 AND key = $2 AND due IS NOT NULL FOR UPDATE"
 _DUE = """
-SELECT seq, partition, key FROM atoll.parked WHERE consumer = $1 AND partition = ANY($2) AND due <= now() ORDER BY due, seq LIMIT $3
+SELECT seq, partition, key FROM atoll.parked
+WHERE consumer = $1 AND partition = ANY($2) AND due <= now() ORDER BY due, seq LIMIT $3
 """
 _TAKE = "SELECT * FROM atoll.parked WHERE seq = $1 AND due IS NOT NULL FOR UPDATE"
 _REMOVE = "DELETE FROM atoll.parked WHERE seq = $1"

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from atoll.contracts import Unavailable
+from atoll.data import Database, DatabaseUnavailable
+from atoll.service import Request, current_request
+from atoll.testing import PostgresServer
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[PostgresServer]:
+    """A server of our own, to be stopped and killed."""
+    with PostgresServer() as server:
+        server.sql("CREATE TABLE things (id int)")
+        yield server
+
+
+@pytest.fixture
+def server(own: PostgresServer) -> PostgresServer:
+    if own._process is None:
+        own.start()
+    return own
+
+
+def database_of(server: PostgresServer, **options: int) -> Database:
+    return Database(server.url("postgres"), service="test", **options)
+
+
+async def add(database: Database) -> None:
+    async with database.work() as work:
+        await work.execute("INSERT INTO things VALUES (1)")
+
+
+async def test_starts_at_once_while_the_database_is_away_and_works_when_it_comes(server: PostgresServer) -> None:
+    server.stop()
+    database = database_of(server)
+    started = time.monotonic()
+    await database.start()
+    assert time.monotonic() - started < 0.5
+    with pytest.raises(OSError, match="Connect call failed"):
+        await database.check()
+    adding = asyncio.create_task(add(database))
+    await asyncio.to_thread(server.start)
+    await adding
+    await database.check()
+    await database.stop()
+
+
+async def test_work_waits_no_longer_than_the_request_has(server: PostgresServer) -> None:
+    server.stop()
+    database = database_of(server)
+    await database.start()
+    token = current_request.set(Request("any", None, deadline=time.monotonic() + 0.5))
+    started = time.monotonic()
+    try:
+        with pytest.raises(Unavailable, match=r"no database connection within 0\.. s"):
+            await add(database)
+    finally:
+        current_request.reset(token)
+    assert time.monotonic() - started < 0.5
+    await database.stop()
+
+
+async def test_survives_a_restart_of_the_server(server: PostgresServer) -> None:
+    """Every pooled connection is dead afterwards, and nobody notices."""
+    database = database_of(server, max_size=5)
+    await database.start()
+    await asyncio.gather(*(add(database) for _ in range(20)))
+    await asyncio.to_thread(server.kill)
+    await asyncio.to_thread(server.start)
+    await asyncio.gather(*(add(database) for _ in range(20)))
+    await database.stop()
+
+
+async def test_a_dead_connection_is_found_out_before_anything_is_sent(server: PostgresServer) -> None:
+    database = database_of(server, max_size=1)
+    await database.start()
+    await add(database)
+    server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'")
+    await add(database)  # the loop has had no chance yet to hear of the end
+    await database.stop()
+
+
+async def test_a_busy_pool_says_so(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atoll.data.database.PATIENCE", 0.2)
+    database = database_of(server, max_size=1)
+    await database.start()
+    async with database.work() as work:
+        await work.execute("SELECT 1")
+        with pytest.raises(DatabaseUnavailable, match="all 1 connections are busy"):
+            await asyncio.create_task(add(database))
+        await database.check()
+    await database.stop()
+
+
+async def test_stop_waits_for_the_work_that_runs(server: PostgresServer) -> None:
+    database = database_of(server)
+    await database.start()
+    begun = asyncio.Event()
+
+    async def slow() -> None:
+        async with database.work() as work:
+            await work.execute("SELECT pg_sleep(0.2)")
+            begun.set()
+            await work.execute("SELECT pg_sleep(0.2)")
+
+    task = asyncio.create_task(slow())
+    await begun.wait()
+    await database.stop()
+    await task
+
+
+async def test_stop_before_start_is_safe() -> None:
+    await Database("postgresql://nobody@127.0.0.1:1/nowhere", service="test").stop()
