@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import os
 import sys
 
 _DIRECT = frozenset({"serve", "migrate"})
@@ -25,15 +28,27 @@ def _direct(verb: str, target: str) -> int:
         if verb == "serve":
             from atoll.serve.run import serve
 
+            _wait_at_gate(target)
             serve(target)
         else:
             from atoll.serve.migrate import migrate_service
 
+            _wait_at_gate(target)
             sys.stdout.write(f"{migrate_service(target)}\n")
     except CannotServe as error:
         sys.stderr.write(f"atoll {verb} {target}: {error}\n")
         return 1
     return 0
+
+
+def _wait_at_gate(target: str) -> None:
+    """The local platform starts a service before its database is there: load its code, then wait until it may begin."""
+    gate = os.environ.pop("ATOLL_GATE", "")
+    if gate:
+        with contextlib.suppress(Exception):  # what is wrong with it is said when it is used
+            importlib.import_module(target.partition(":")[0])
+        os.read(int(gate), 1)
+        os.close(int(gate))
 
 
 if __name__ == "__main__":

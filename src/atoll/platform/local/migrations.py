@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import atoll
+from atoll.platform.local.gate import Gate
 from atoll.platform.local.ledger import Ledger
 from atoll.platform.local.logs import tail
 from atoll.platform.local.process import Launch, Process, how_it_ended
@@ -20,24 +21,27 @@ LIMIT = 300.0  # seconds
 _IGNORED = frozenset({"__pycache__", ".git", ".venv", "node_modules", "tests"})
 
 
-async def migrate(service: Service, wiring: Wiring, ledger: Ledger) -> None:
-    """Run ``atoll migrate`` for the service; Trouble, with the last lines of its log, when it fails."""
+async def migrate(service: Service, wiring: Wiring, ledger: Ledger, gate: Gate | None = None) -> None:
+    """Run ``atoll migrate`` for the service; Trouble, with the last lines of its log, when it fails.
+
+    gate: opened when the database is there; the process may be started before.
+    """
     if not (service.serve and service.database):
         return
     now = await asyncio.to_thread(fingerprint, wiring.root / service.source)
     if ledger.state.migrated.get(service.name) == now:
         return
-    await _run(service, wiring)
+    await _run(service, wiring, gate)
     ledger.state.migrated[service.name] = now
     ledger.save()
 
 
-async def _run(service: Service, wiring: Wiring) -> None:
+async def _run(service: Service, wiring: Wiring, gate: Gate | None) -> None:
     name = f"{service.name}-migrate"
     log = wiring.folder.log(name)
     environment = wiring.environment(service, name, 0)
     argv = (sys.executable, "-m", "atoll", "migrate", service.serve)
-    process = Process.start(Launch(name, argv, environment, wiring.working_folder(service), log))
+    process = Process.start(Launch(name, argv, environment, wiring.working_folder(service), log, gate=gate))
     try:
         async with asyncio.timeout(LIMIT):
             code = await asyncio.shield(process.exited)

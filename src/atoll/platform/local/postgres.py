@@ -7,11 +7,10 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
-from itertools import takewhile
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from atoll.platform.local.binaries import find_postgres
+from atoll.platform.local.binaries import find_postgres, postgres_version
 from atoll.platform.local.demotion import Demotion, demotion
 from atoll.platform.local.folder import Folder, write_private
 from atoll.platform.local.identity import Identity, identify
@@ -60,6 +59,11 @@ class OwnPostgres:
         return f"postgresql://{LOOPBACK}:{self.port}"
 
     @property
+    def has_data(self) -> bool:
+        """Whether an earlier start made the data folder."""
+        return (self.data / "PG_VERSION").exists()
+
+    @property
     def admin_url(self) -> str:
         """With the password; not for logs or argv."""
         return f"postgresql://{ADMIN}:{self._password}@{LOOPBACK}:{self.port}/postgres"
@@ -69,13 +73,13 @@ class OwnPostgres:
 
     async def start(self, watch: Callable[[Keeper], None]) -> None:
         """Make the data folder if needed, and start; returns when it takes connections."""
-        program = (await asyncio.to_thread(find_postgres)).path
+        program = (await asyncio.to_thread(find_postgres, _made_by(self.data))).path
         how = await asyncio.to_thread(demotion, program, self.data)
         how.prepare(self.data)
-        if not (self.data / "PG_VERSION").exists():
+        if not self.has_data:
             await asyncio.to_thread(self._make, program, how)
             self.made = True
-        version = await asyncio.to_thread(_version, program)
+        version = await asyncio.to_thread(postgres_version, program)
         self._require_version(version)
         await self._make_way()
         launch = Launch(
@@ -132,8 +136,8 @@ class OwnPostgres:
         aside.rename(self.data)
 
     def _require_version(self, version: int) -> None:
-        made_by = (self.data / "PG_VERSION").read_text("ascii").strip()
-        if made_by != str(version):
+        made_by = _made_by(self.data)
+        if made_by != version:
             raise Trouble(
                 f"{self.data} was made by PostgreSQL {made_by}, and the program found is {version}; "
                 f"put PostgreSQL {made_by} on PATH, or move the folder away to begin with empty data"
@@ -168,6 +172,7 @@ class GivenPostgres:
 
     kind = KIND
     keeper: Keeper | None = None
+    has_data = True
 
     def __init__(self, address: str, place: str) -> None:
         self.admin_url = address
@@ -199,6 +204,12 @@ def database_url(server: OwnPostgres | GivenPostgres, name: str, password: str) 
     return f"postgresql://{quote(name)}:{password}@{parts.hostname}:{parts.port or 5432}/{quote(name)}{query}"
 
 
+def _made_by(data: Path) -> int:
+    """The major version that made the data; 0 if there is none."""
+    lines = _lines(data / "PG_VERSION")
+    return int(lines[0]) if lines and lines[0].isdigit() else 0
+
+
 def _sync(folder: Path) -> None:
     for path in (folder, *folder.rglob("*")):
         try:
@@ -209,12 +220,6 @@ def _sync(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _version(program: Path) -> int:
-    said = subprocess.run((program, "--version"), check=False, capture_output=True, text=True).stdout
-    number = next((word for word in said.split() if word[:1].isdigit()), "0")
-    return int("".join(takewhile(str.isdigit, number)))
 
 
 def _initdb_trouble(data: Path, said: str) -> Trouble:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atoll.platform.local.folder import full_disk
+from atoll.platform.local.gate import VARIABLE, Gate
 from atoll.platform.local.identity import Identity, identify, is_alive
 from atoll.platform.local.logs import open_log
 from atoll.system import Trouble
@@ -21,7 +22,7 @@ MARK = "ATOLL_HOME"  # names the data folder in each process's environment, so t
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start a process. grace: seconds from the stop signal to SIGKILL."""
+    """How to start a process. grace: seconds from the stop signal to SIGKILL. gate: where it waits before it begins."""
 
     name: str
     argv: tuple[str, ...]
@@ -30,6 +31,7 @@ class Launch:
     log: Path
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 12.0
+    gate: Gate | None = None
 
 
 class Process:
@@ -47,10 +49,16 @@ class Process:
         """Start it; Trouble if the program is not there."""
         with full_disk(launch.log.parent):
             log = open_log(launch.log)
+        environment = dict(launch.environment)
+        passed: tuple[int, ...] = ()
+        if launch.gate is not None and not launch.gate.is_open:
+            passed = (launch.gate.reading,)
+            environment[VARIABLE] = str(launch.gate.reading)
         try:
             popen = subprocess.Popen(
                 launch.argv,
-                env=dict(launch.environment),
+                env=environment,
+                pass_fds=passed,
                 cwd=launch.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

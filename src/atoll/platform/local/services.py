@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
+from atoll.platform.local.gate import Gate
 from atoll.platform.local.keeper import Care, Keeper
 from atoll.platform.local.ledger import Ledger
 from atoll.platform.local.migrations import migrate
@@ -55,11 +56,33 @@ class ServiceRunner:
         self._fixed_first = fixed_first
         self._changing = asyncio.Lock()
 
-    async def start(self) -> None:
-        """Migrate, then start all instances; returns when all are ready."""
+    async def start(self, parts: Awaitable[object], *, early: bool) -> None:
+        """Migrate when the ``parts`` are there, then start all instances; returns when all are ready.
+
+        early: processes may be started before the parts are there, and wait. It pays when the parts need little of the CPU.
+        """
         async with self._changing:
-            await migrate(self.service, self._wiring, self._ground.ledger)
-            await self._add(self.desired)
+            if self.service.serve and early:
+                await self._start_early(parts)
+            else:
+                await parts
+                await migrate(self.service, self._wiring, self._ground.ledger)
+                await self._add(self.desired)
+
+    async def _start_early(self, parts: Awaitable[object]) -> None:
+        """Processes of Atoll's own can wait at a gate: they load their code while the parts start."""
+        data, migrated = Gate(), Gate()
+        try:
+            async with asyncio.TaskGroup() as group:
+                migration = group.create_task(migrate(self.service, self._wiring, self._ground.ledger, data))
+                group.create_task(self._add(self.desired, migrated))
+                await parts
+                data.open()
+                await migration
+                migrated.open()
+        finally:
+            data.open()
+            migrated.open()
 
     async def scale(self, instances: int) -> None:
         """Have so many instances."""
@@ -104,10 +127,10 @@ class ServiceRunner:
             await self._add(1)
             await self._retire([last])
 
-    async def _add(self, count: int) -> None:
+    async def _add(self, count: int, gate: Gate | None = None) -> None:
         fresh = []
         for _ in range(count):
-            fresh.append(self._make())
+            fresh.append(self._make(gate))
             self.instances.append(fresh[-1])
         results = await asyncio.gather(*(instance.keeper.start() for instance in fresh), return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
@@ -134,7 +157,7 @@ class ServiceRunner:
             with contextlib.suppress(ValueError):
                 self.instances.remove(instance)
 
-    def _make(self) -> Instance:
+    def _make(self, gate: Gate | None) -> Instance:
         taken = {instance.name for instance in self.instances}
         number = 1
         while f"{self.service.name}-{number}" in taken:
@@ -148,6 +171,7 @@ class ServiceRunner:
             self._wiring.environment(self.service, name, port),
             self._wiring.working_folder(self.service),
             self._wiring.folder.log(name),
+            gate=gate,
         )
 
         async def probe() -> bool:

@@ -178,9 +178,10 @@ class Supervisor:
             await self._parts.envoy.start(self._watch)
 
     async def _start_service(self, service: Service, needs: list[asyncio.Task[None]]) -> None:
-        for need in needs:
-            await asyncio.shield(need)
-        await self._runners[service.name].start()
+        postgres = self._parts.postgres
+        early = postgres is None or postgres.has_data  # making the data takes a whole core
+        parts = asyncio.gather(*(asyncio.shield(need) for need in needs))
+        await self._runners[service.name].start(parts, early=early)
 
     async def _publish_once(self) -> None:
         self._dirty.clear()
