@@ -44,7 +44,7 @@ class Http(Protocol):
     """The part of an HTTP client that the registry needs; transport's `HttpClient` is one."""
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", timeout: float | None = None
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", timeout: float = ANSWER
     ) -> Answer:
         """The whole answer, whatever its status; an exception if there is none within ``timeout`` seconds."""
 

@@ -7,7 +7,7 @@ It must not import `telemetry`, `transport` or `discovery`: layers emit frozen r
 from atoll.resilience.breaker import Breaker, BreakerPolicy, Breakers, breaker
 from atoll.resilience.budget import BudgetPolicy, RetryBudget
 from atoll.resilience.bulkhead import bulkhead
-from atoll.resilience.classify import Lost, NotSent, Outcome, classify
+from atoll.resilience.classify import Lost, NotSent, Outcome, Unreadable, classify
 from atoll.resilience.deadline import deadline
 from atoll.resilience.records import (
     BreakerClosed,
@@ -39,6 +39,7 @@ __all__ = [
     "RetryBudget",
     "RetryPolicy",
     "Retrying",
+    "Unreadable",
     "breaker",
     "bulkhead",
     "classify",

@@ -16,6 +16,10 @@ class Lost(BadGateway):
     """The connection broke after the call may have been sent: nobody knows whether it took effect."""
 
 
+class Unreadable(BadGateway):
+    """The callee answered with something that its contract does not allow; a repeat would bring the same."""
+
+
 class Outcome(Enum):
     """What happened to a call."""
 
@@ -57,6 +61,8 @@ def classify(failure: BaseException | None) -> Outcome:
 def _of_error(error: Error) -> Outcome:
     if isinstance(error, NotSent):
         return Outcome.NOT_SENT
+    if isinstance(error, Unreadable):
+        return Outcome.FAILED
     if isinstance(error, DeadlineExceeded):
         return Outcome.TIMED_OUT
     if isinstance(error, TooManyRequests):

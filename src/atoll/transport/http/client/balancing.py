@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atoll.discovery import Balancer, Endpoint
+from atoll.discovery.balance import FIRST_WAIT
 from atoll.resilience import Breakers, NotSent, classify
 from atoll.service import Handler, Layer, Request
 
@@ -18,7 +19,7 @@ def balance(balancer: Balancer, breakers: Breakers) -> Layer:
     def layer(inner: Handler) -> Handler:
         async def balanced(request: Request) -> Any:
             load = balancer.pick(tried=request.scope.get(Endpoint), usable=usable)
-            if load is None and await balancer.ready(min(1.0, request.remaining())):
+            if load is None and await balancer.ready(min(FIRST_WAIT, request.remaining() / 2)):
                 load = balancer.pick(usable=usable)
             if load is None:
                 raise NotSent(f"{balancer.service} has no instance that answers now")

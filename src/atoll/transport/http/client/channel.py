@@ -97,8 +97,9 @@ class HttpChannel:
         async def send(request: Request) -> Any:
             endpoint: Endpoint = request.scope[Endpoint]
             written: Written = request.scope[Written]
-            headers: Mapping[str, str] = {**request.headers, DEADLINE_HEADER: write_remaining(request.remaining())}
-            return read(await http.send(method, endpoint.url + written.target, headers, written.body))
+            left = request.remaining()
+            headers: Mapping[str, str] = {**request.headers, DEADLINE_HEADER: write_remaining(left)}
+            return read(await http.send(method, endpoint.url + written.target, headers, written.body, left))
 
         return send
 

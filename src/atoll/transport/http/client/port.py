@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
+DEFAULT_TIMEOUT = 30.0  # seconds
+
 
 class HttpReply(NamedTuple):
     """A whole reply; header names are in lower case."""
@@ -27,18 +29,18 @@ class HttpClient(Protocol):
     """Pools connections, follows no redirects, uses no proxies of the environment, closes the connection of a cancelled request.
 
     Failures: `NotSent` if the request surely did not leave, `Lost` if it may have, DeadlineExceeded after ``timeout`` seconds,
-    BadGateway for a reply that is too large or no HTTP.
+    Unreadable for a reply that is too large.
     """
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", timeout: float | None = None
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", timeout: float = DEFAULT_TIMEOUT
     ) -> HttpReply:
         """The whole reply, whatever its status."""
 
     def stream(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", timeout: float | None = None
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", timeout: float = DEFAULT_TIMEOUT
     ) -> AbstractAsyncContextManager[HttpStream]:
-        """The reply as it comes; ``timeout`` bounds the wait for its headers."""
+        """The reply as it comes; ``timeout`` bounds the wait for its first bytes."""
 
     async def close(self) -> None:
         """Closes all connections."""

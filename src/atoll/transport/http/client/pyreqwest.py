@@ -1,4 +1,8 @@
-"""`HttpClient` on pyreqwest (reqwest, hyper)."""
+"""`HttpClient` on pyreqwest (reqwest, hyper).
+
+Cancelling a task ends its waiting at once, but pyreqwest 0.15 lets the request itself run on: so each one also carries its
+timeout into Rust, where its connection is closed when that is over. A stream is bounded by silence instead.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,19 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import ConnectError, ConnectTimeoutError, PyreqwestError, RequestTimeoutError
+from pyreqwest.exceptions import DetailedPyreqwestError, PyreqwestError, RequestTimeoutError
 from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
-from atoll.contracts import BadGateway, DeadlineExceeded, Error
-from atoll.resilience import Lost, NotSent
-from atoll.transport.http.client.port import HttpReply, HttpStream
+from atoll.contracts import DeadlineExceeded, Error
+from atoll.resilience import Lost, NotSent, Unreadable
+from atoll.transport.http.client.port import DEFAULT_TIMEOUT, HttpReply, HttpStream
 
 IDLE = 30.0  # seconds; shorter than any server's keep-alive (ours: 75 s), so that the client closes first
 CONNECT = 2.0  # seconds
+SILENCE = 60.0  # seconds without a byte after which a stream is dead; a server's heartbeat comes every 15 s
 REPLY_LIMIT = 16 * 1024 * 1024  # bytes
+_CONNECTING = "client error (Connect)"  # hyper-util's words for a failure before anything was sent
 
 
 class PyreqwestClient:
@@ -26,58 +32,63 @@ class PyreqwestClient:
 
     def __init__(self, *, reply_limit: int = REPLY_LIMIT, connect: float = CONNECT, idle: float = IDLE) -> None:
         self._limit = reply_limit
-        self._client = _build(connect, idle)
+        self._client = _builder(connect, idle).build()
+        self._streams = _builder(connect, idle).read_timeout(timedelta(seconds=SILENCE)).build()
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", timeout: float | None = None
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", timeout: float = DEFAULT_TIMEOUT
     ) -> HttpReply:
         """The whole reply, whatever its status."""
+        request = _request(self._client, method, url, headers, body).timeout(timedelta(seconds=timeout))
         try:
-            async with asyncio.timeout(timeout), self._request(method, url, headers, body).build_streamed() as response:
+            async with request.build_streamed() as response:
                 return HttpReply(response.status, dict(response.headers), await self._body(response, url))
-        except TimeoutError as error:
-            raise _timed_out(error, url, timeout) from None
         except PyreqwestError as error:
             raise _classified(error, url) from None
 
     @asynccontextmanager
     async def stream(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", timeout: float | None = None
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"", timeout: float = DEFAULT_TIMEOUT
     ) -> AsyncGenerator[HttpStream, None]:
-        """The reply as it comes; ``timeout`` bounds the wait for its headers."""
-        request = self._request(method, url, headers, body).build_streamed()
+        """The reply as it comes; ``timeout`` bounds the wait for its first bytes."""
+        builder = _request(self._streams, method, url, headers, body).streamed_read_buffer_limit(1)
+        opening = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout) as opening, request as response:
+            async with opening, builder.build_streamed() as response:
                 opening.reschedule(None)
                 yield HttpStream(response.status, dict(response.headers), _chunks(response))
-        except TimeoutError as error:
-            raise _timed_out(error, url, timeout) from None
         except PyreqwestError as error:
             raise _classified(error, url) from None
+        except TimeoutError:
+            if not opening.expired():
+                raise
+            raise DeadlineExceeded(f"{url} did not answer within {timeout:g} s") from None
 
     async def close(self) -> None:
         """Closes all connections."""
         await self._client.close()
-
-    def _request(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> RequestBuilder:
-        builder = self._client.request(method, url).headers(headers)
-        return builder.body_bytes(body) if body else builder
+        await self._streams.close()
 
     async def _body(self, response: Response, url: str) -> bytes:
         declared = response.get_header("content-length")
         if declared is not None and declared.isdigit():
             if int(declared) > self._limit:
-                raise BadGateway(f"{url} answered with {declared} bytes; at most {self._limit} are read")
+                raise Unreadable(f"{url} answered with {declared} bytes; at most {self._limit} are read")
             return bytes(await response.bytes())
         body = bytearray()
         async for chunk in _chunks(response):
             body += chunk
             if len(body) > self._limit:
-                raise BadGateway(f"{url} answered with more than {self._limit} bytes")
+                raise Unreadable(f"{url} answered with more than {self._limit} bytes")
         return bytes(body)
 
 
-def _build(connect: float, idle: float) -> Client:
+def _request(client: Client, method: str, url: str, headers: Mapping[str, str], body: bytes) -> RequestBuilder:
+    builder = client.request(method, url).headers(headers)
+    return builder.body_bytes(body) if body else builder
+
+
+def _builder(connect: float, idle: float) -> ClientBuilder:
     return (
         ClientBuilder()
         .http1_only()
@@ -92,7 +103,6 @@ def _build(connect: float, idle: float) -> Client:
         .deflate(False)
         .connect_timeout(timedelta(seconds=connect))
         .pool_idle_timeout(timedelta(seconds=idle))
-        .build()
     )
 
 
@@ -102,14 +112,9 @@ async def _chunks(response: Response) -> AsyncIterator[bytes]:
         yield bytes(chunk)
 
 
-def _timed_out(error: TimeoutError, url: str, timeout: float | None) -> Error:
-    if isinstance(error, ConnectTimeoutError):
-        return NotSent(f"{url} accepts no connection")
-    return DeadlineExceeded(f"{url} did not answer within {timeout or 0:g} s")
-
-
 def _classified(error: PyreqwestError, url: str) -> Error:
-    if isinstance(error, (ConnectError, ConnectTimeoutError)):
+    causes = (error.details["causes"] or []) if isinstance(error, DetailedPyreqwestError) else []
+    if any(cause["message"] == _CONNECTING for cause in causes):  # its ConnectError also means a connection that broke
         return NotSent(f"{url} accepts no connection")
     if isinstance(error, RequestTimeoutError):
         return DeadlineExceeded(f"{url} did not answer in time")

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from atoll.contracts import BadGateway, BadRequest, Error, Invalid, Operation, Problem
+from atoll.contracts import BadRequest, Error, Invalid, Operation, Problem
 from atoll.contracts.codec import decoder_for
 from atoll.contracts.errors import PROBLEM_MEDIA_TYPE, error_from_problem
+from atoll.resilience import Unreadable
 from atoll.transport.http.client.port import HttpReply
 
-MAX_DETAIL = 200
 _KEPT = ("retry-after", "www-authenticate")
 _decode_problem = msgspec.json.Decoder(Problem).decode
 
@@ -30,7 +30,7 @@ class ReplyReader:
         self._decode: Callable[[bytes], Any] = decoder_for(kind)
 
     def read(self, reply: HttpReply) -> Any:
-        """The message; the callee's Error, or BadGateway for what its contract does not allow."""
+        """The message; the callee's Error, or Unreadable for what its contract does not allow."""
         if 200 <= reply.status < 300:
             return None if self._nothing else self.message(reply.body)
         raise self.error(reply)
@@ -40,7 +40,7 @@ class ReplyReader:
         try:
             return self._decode(body)
         except (Invalid, BadRequest) as error:
-            raise BadGateway(
+            raise Unreadable(
                 f"{self._service} answered something else than its contract says: {error.detail}"
             ) from None
 
@@ -49,7 +49,7 @@ class ReplyReader:
         if reply.headers.get("content-type", "").startswith(PROBLEM_MEDIA_TYPE):
             error = self.problem(reply.body)
         elif reply.status < 400:
-            error = BadGateway(f"{self._service} answered {reply.status}; redirects are not followed")
+            error = Unreadable(f"{self._service} answered {reply.status}; redirects are not followed")
         else:
             error = error_from_problem(
                 Problem(status=reply.status, detail=f"{self._service} answered {reply.status} without a problem"), {}
@@ -62,7 +62,7 @@ class ReplyReader:
         try:
             return error_from_problem(_decode_problem(body), self._errors)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            return BadGateway(f"{self._service} answered with a problem document that cannot be read")
+            return Unreadable(f"{self._service} answered with a problem document that cannot be read")
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from atoll.contracts import Error, Internal, MethodNotAllowed, NotFound, Operation, TooLarge
+from atoll.contracts import Error, Internal, MethodNotAllowed, NotFound, Operation, TooLarge, Unavailable
 from atoll.contracts.ids import uuid7
 from atoll.service import Handler, Health
 from atoll.transport.http.errors import RequestTimeout
@@ -106,6 +106,10 @@ class HttpApp:
                 reply = await endpoint(exchange)
         except Error as error:
             reply = problem_reply(error, scope["path"], close=isinstance(error, (TooLarge, RequestTimeout)))
+        except asyncio.CancelledError:
+            if not self._closing.is_set():
+                raise
+            reply = problem_reply(Unavailable("the service stopped before it was done"), scope["path"])
         except Disconnected:
             return
         except BrokeOff as broken:

@@ -71,7 +71,8 @@ def problem_reply(error: Error, instance: str, *, close: bool = False) -> Reply:
 def problem_body(error: Error, instance: str) -> bytes:
     """The problem document as JSON."""
     problem: Problem = msgspec.structs.replace(error.problem(), instance=instance)
-    return _problem_encoder.encode(problem)
+    # `status` is always there, also where it is the default that the struct leaves out
+    return _problem_encoder.encode({**msgspec.to_builtins(problem), "status": error.status})
 
 
 def encoded(headers: Iterable[tuple[str, str]]) -> RawHeaders:
