@@ -26,7 +26,10 @@ system = System(
         Service("web", asgi="webapp:app", source="web", calls=("raw",), database=True, events=True),
         Service("raw", command=("python", "server.py"), source="raw", instances=2, database=True),
     ),
-    gateway=Gateway(routes=(Route("/web", to="web", public=True), Route("/raw", to="raw", public=True)), port=8080, rate_limit=RateLimit(1_000_000)),
+    gateway=Gateway(port=8080, rate_limit=RateLimit(1_000_000), routes=(
+        Route("/web", to="web", public=True),
+        Route("/raw", to="raw", public=True),
+    )),
     postgres=Postgres(),
     nats=Nats(),
     hints=("curl {gateway}/web/environment",),
