@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from atoll.contracts import DeadlineExceeded
 from atoll.resilience import deadline
-from atoll.resilience.deadline import Expired, Within, read_remaining, write_remaining
+from atoll.resilience.deadline import Within, read_remaining, write_remaining
 from atoll.service import Request
 
 
@@ -47,9 +47,9 @@ async def test_results_and_errors_pass_through(pauses: int) -> None:
             raise KeyError("x")
         return 7
 
-    assert await Within(work(False), 5) == 7
+    assert await Within(work(False), 5, "x") == 7
     with pytest.raises(KeyError):
-        await Within(work(True), 5)
+        await Within(work(True), 5, "x")
 
 
 async def test_a_cancellation_from_outside_stays_one() -> None:
@@ -57,7 +57,7 @@ async def test_a_cancellation_from_outside_stays_one() -> None:
         await asyncio.Event().wait()
 
     async def bounded() -> None:
-        await Within(work(), 5)
+        await Within(work(), 5, "x")
 
     task = asyncio.create_task(bounded())
     await asyncio.sleep(0)
@@ -69,17 +69,17 @@ async def test_a_cancellation_from_outside_stays_one() -> None:
 async def test_bounds_nest() -> None:
     async def inner() -> str:
         try:
-            await Within(asyncio.sleep(5), 0.01)
-        except Expired:
+            await Within(asyncio.sleep(5), 0.01, "x")
+        except DeadlineExceeded:
             return "inner"
         return "none"
 
-    assert await Within(inner(), 5) == "inner"
-    with pytest.raises(Expired):
-        await Within(Within(asyncio.sleep(5), 5), 0.01)
+    assert await Within(inner(), 5, "x") == "inner"
+    with pytest.raises(DeadlineExceeded):
+        await Within(Within(asyncio.sleep(5), 5, "x"), 0.01, "y")
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await Within(asyncio.sleep(5), 5)
+            await Within(asyncio.sleep(5), 5, "x")
 
 
 async def test_work_that_catches_its_own_timeouts_can_go_on() -> None:
@@ -91,7 +91,7 @@ async def test_work_that_catches_its_own_timeouts_can_go_on() -> None:
             await asyncio.sleep(0)
         return "done"
 
-    assert await Within(work(), 5) == "done"
+    assert await Within(work(), 5, "x") == "done"
 
 
 @pytest.mark.parametrize(

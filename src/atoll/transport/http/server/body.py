@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 from atoll.contracts import TooLarge, UnsupportedMediaType
 from atoll.transport.http.errors import RequestTimeout
@@ -22,17 +23,28 @@ def check_media(headers: Headers, media: str) -> None:
     """UnsupportedMediaType unless the body, if there is one, is ``media`` in UTF-8 without a content encoding."""
     raw = headers.raw
     given = raw.get(b"content-type")
-    if (given is not None and not (media == JSON and given in _USUAL) and not _matches(given, media)) or (
-        given is None and _has_body(headers)
-    ):
+    if given in _USUAL and media == JSON:
+        pass  # nearly always
+    elif not _matches(given, media) if given is not None else _has_body(headers):
         shown = given.decode("latin-1")[:100] if given else "no content-type"
         raise UnsupportedMediaType(f"the body is {shown}; send content-type: {media}")
-    if raw.get(b"content-encoding", b"identity").lower() != b"identity":
+    if b"content-encoding" in raw and raw[b"content-encoding"].lower() != b"identity":
         raise UnsupportedMediaType("a compressed body is not read; send it without content-encoding")
 
 
-async def read_body(receive: Receive, headers: Headers, *, required: bool, limit: int, timeout: float) -> bytes:
-    """The whole body; TooLarge as soon as it is known to be over ``limit`` bytes, RequestTimeout after ``timeout`` s."""
+class BodyRules(NamedTuple):
+    """What one operation reads. media: the content type. limit: bytes. timeout: seconds for the whole body."""
+
+    media: str
+    required: bool
+    limit: int
+    timeout: float
+
+
+async def read_body(receive: Receive, headers: Headers, rules: BodyRules) -> bytes:
+    """The whole body; UnsupportedMediaType, TooLarge as soon as that is known, RequestTimeout, or Invalid if it is missing."""
+    media, required, limit, timeout = rules
+    check_media(headers, media)
     length = headers.raw.get(b"content-length")
     if length is not None and int(length) > limit:
         raise _too_large(limit)
