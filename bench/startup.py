@@ -2,14 +2,16 @@
 
     .venv/bin/python -m bench.startup [--system shop/system.py] [--json]
 
-Runs the real command in a temporary copy of nothing: the system's own sources with an empty data folder.
+Runs the real command on a copy of the system's folder, whose data folder is empty.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 ATOLL = Path(sys.executable).with_name("atoll")
 FIRST_ORDER_PATIENCE = 30.0  # seconds; a bound on the polling, not a limit that is judged
 
@@ -31,8 +35,11 @@ def main() -> None:
     parser.add_argument("--system", default="shop/system.py")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    source = Path(options.system).resolve()
     with tempfile.TemporaryDirectory(prefix="atoll-bench-") as folder:
-        rows = measure(Path(options.system), Path(folder) / "data")
+        copy = Path(folder) / source.parent.name
+        shutil.copytree(source.parent, copy, ignore=shutil.ignore_patterns(".atoll", ".venv", "__pycache__"))
+        rows = measure(copy / source.name)
     if options.json:
         print(json.dumps(rows))
         return
@@ -41,29 +48,29 @@ def main() -> None:
         print(f"{name:<44} {value}")
 
 
-def measure(system: Path, data: Path) -> dict[str, Any]:
-    """Two starts in one data folder, an order in each, memory while idle."""
+def measure(system: Path) -> dict[str, Any]:
+    """Two starts on one data folder, empty at first; an order in each; memory while idle."""
     rows: dict[str, Any] = {}
     for start in ("first", "second"):
         began = time.monotonic()
-        state = _up(system, data)
+        state = _up(system)
         rows[f"{start} start: all ready, s"] = round(time.monotonic() - began, 2)
         order_seconds = _first_order(state["gateway"], began)
         rows[f"{start} start: first order confirmed, s"] = order_seconds
         if start == "second":
             rows |= _memory(state)
-        _run("down", system, data)
+        _run("down", system)
     return rows
 
 
-def _up(system: Path, data: Path) -> dict[str, Any]:
-    done = _run("up", system, data, "-d", "--isolated", "--json")
+def _up(system: Path) -> dict[str, Any]:
+    done = _run("up", system, "-d", "--isolated", "--json")
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def _run(verb: str, system: Path, data: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [str(ATOLL), verb, "--system", str(system), "--data", str(data), *options]
+def _run(verb: str, system: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [str(ATOLL), verb, "--system", str(system), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} failed: {done.stderr.strip()}")
@@ -114,22 +121,16 @@ def _memory(state: dict[str, Any]) -> dict[str, str]:
 
 
 def _family(pid: int) -> list[int]:
-    import psutil
-
     return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
 
 
 def _resident(pid: int) -> float:
     """Megabytes; proportional set size where the system tells it, since PostgreSQL's processes share their buffers."""
-    import psutil
-
     memory = psutil.Process(pid).memory_full_info()
     return float(getattr(memory, "pss", memory.rss)) / 1e6
 
 
 def _cpus() -> int:
-    import os
-
     return os.cpu_count() or 1
 
 

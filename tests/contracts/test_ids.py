@@ -35,6 +35,25 @@ def test_a_later_id_sorts_after_an_earlier_one(later: int, monkeypatch: pytest.M
     assert str(first) < str(second)
 
 
+def test_ids_of_one_process_rise_strictly() -> None:
+    made = [uuid7() for _ in range(10_000)]
+    assert made == sorted(set(made))
+
+
+def test_ids_rise_although_the_clock_steps_back_a_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: 1_800_000_000_000_000_000)
+    first = uuid7()
+    monkeypatch.setattr(time, "time_ns", lambda: 1_800_000_000_000_000_000 - 500_000_000)
+    assert uuid7() > first
+
+
+def test_a_clock_that_was_far_ahead_does_not_bind_later_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: 1_800_000_000_000_000_000)
+    uuid7()
+    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
+    assert uuid7().int >> 80 == 1_700_000_000_000
+
+
 def test_ids_of_one_millisecond_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: 1_800_000_000_000_000_000)
     assert len({uuid7() for _ in range(10_000)}) == 10_000

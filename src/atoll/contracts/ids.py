@@ -15,14 +15,23 @@ from uuid import UUID
 T = TypeVar("T")
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
-_RANDOM_MASK = (1 << 74) - 1
+_TICKS = 4096  # a millisecond, in the 12 bits that RFC 9562 (section 6.2, method 3) gives to its fraction
+_LARGEST_BUMP = 1000 * _TICKS  # a clock that is set back further than a second is believed
+_last = 0  # the tick of the newest id of this process
 
 
 def uuid7() -> UUID:
-    """A new UUID of version 7: 48 bits of milliseconds since 1970, 74 random bits."""
-    random = int.from_bytes(os.urandom(10), "big") & _RANDOM_MASK
-    high, low = random >> 62, random & ((1 << 62) - 1)
-    return UUID(int=(time.time_ns() // 1_000_000) << 80 | _VERSION | high << 64 | _VARIANT | low)
+    """A new UUID of version 7: 48 bits of milliseconds since 1970, 12 bits of their fraction, 62 random bits.
+
+    Within a process each sorts after the one before, even where both are made in one tick of the clock.
+    """
+    global _last  # noqa: PLW0603  # what makes ids of one process strictly rise
+    tick = time.time_ns() * _TICKS // 1_000_000
+    if tick <= _last and _last - tick < _LARGEST_BUMP:
+        tick = _last + 1
+    _last = tick
+    random = int.from_bytes(os.urandom(8), "big") >> 2
+    return UUID(int=tick // _TICKS << 80 | _VERSION | tick % _TICKS << 64 | _VARIANT | random)
 
 
 def new_id(kind: Callable[[UUID], T]) -> T:
