@@ -38,6 +38,7 @@ from atoll.contracts.operations import (
     Stream,
     Surface,
 )
+from atoll.contracts.upcasting import Raw, Upcaster, decoder_for_event, upcasts
 
 __all__ = [
     "AUTHENTICATED",
@@ -65,6 +66,7 @@ __all__ = [
     "Operation",
     "Problem",
     "RateLimit",
+    "Raw",
     "Stream",
     "Surface",
     "TooLarge",
@@ -72,7 +74,10 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "UnsupportedMediaType",
+    "Upcaster",
+    "decoder_for_event",
     "event_key",
     "new_id",
+    "upcasts",
     "uuid7",
 ]

@@ -4,7 +4,12 @@ Its one type is `Work`, the unit of work: state, outbox, inbox and idempotency r
 It must not import any room but `contracts` and `service`; asyncpg stays in `postgres`, Alembic in `migrations_alembic`.
 """
 
+from atoll.data.aggregate import Aggregate, applies
+from atoll.data.aggregates import load, save
 from atoll.data.database import Database
+from atoll.data.event_order import Position
+from atoll.data.event_store import EventStore, StreamConflict
+from atoll.data.event_types import Stored, UnreadableEvent
 from atoll.data.idempotency import idempotent_replies
 from atoll.data.leases import Leases
 from atoll.data.migrations import MigrationError, MigrationReport, migrate
@@ -14,18 +19,27 @@ from atoll.data.transactional import transactional
 from atoll.data.work import Work
 
 __all__ = [
+    "Aggregate",
     "Connection",
     "Database",
     "DatabaseUnavailable",
+    "EventStore",
     "Leases",
     "MigrationError",
     "MigrationReport",
     "Outbox",
     "OutboxStatus",
+    "Position",
     "Row",
+    "Stored",
+    "StreamConflict",
     "UniqueViolation",
+    "UnreadableEvent",
     "Work",
+    "applies",
     "idempotent_replies",
+    "load",
     "migrate",
+    "save",
     "transactional",
 ]
