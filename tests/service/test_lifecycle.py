@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -67,6 +68,19 @@ async def test_one_that_never_stops_is_left_after_the_grace_time() -> None:
     await lifecycle.stop(0.01)
     assert reports == [("hangs", "TimeoutError")]
     assert log[-1] == "stop pool"
+
+
+async def test_the_grace_time_is_for_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeout = asyncio.timeout
+    reports = Reports()
+    lifecycle = Lifecycle(reports)
+    for number in range(20):
+        lifecycle.on_stop(f"hangs {number}", asyncio.Event().wait)  # type: ignore[arg-type]  # its answer is of no interest
+    given: list[float] = []
+    monkeypatch.setattr(asyncio, "timeout", lambda seconds: given.append(seconds) or timeout(0))
+    await lifecycle.stop(10)
+    assert len(reports) == 20
+    assert all(later <= earlier <= 10 for earlier, later in pairwise(given))
 
 
 async def test_one_that_failed_to_start_is_not_stopped() -> None:

@@ -11,6 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 
+LAST_MOMENT = 0.5  # seconds that a component has to let go of what it holds, when those before it used the time up
+
+
 class Component(Protocol):
     """Something with a life of its own inside a service: a pool, a broker connection, a relay, a consumer."""
 
@@ -38,11 +41,13 @@ class Lifecycle:
         self._running.append((name, stop))
 
     async def stop(self, grace: float) -> None:
-        """Stops all in reverse order, each within ``grace`` seconds."""
+        """Stops all in reverse order within ``grace`` seconds together; each has at least `LAST_MOMENT` of its own."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + grace
         while self._running:
             name, stop = self._running.pop()
             try:
-                async with asyncio.timeout(grace):
+                async with asyncio.timeout(max(until - clock(), min(grace, LAST_MOMENT))):
                     await stop()
             except asyncio.CancelledError as error:
                 if _is_being_cancelled():

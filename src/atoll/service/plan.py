@@ -31,7 +31,21 @@ class Sources:
 
 
 def bind(function: Callable[..., Any], sources: Sources) -> Handler:
-    """The function as a `Handler`; TypeError that names the function and the parameter if one cannot be provided."""
+    """The function as a `Handler`; TypeError that names the function and the parameter if one cannot be provided.
+
+    An async generator (for a `Stream` reply) becomes a handler that returns its iterator, so that layers can await it.
+    """
+    bound = _bound(function, sources)
+    if not inspect.isasyncgenfunction(function):
+        return bound
+
+    async def begun(request: Request) -> Any:
+        return bound(request)
+
+    return begun
+
+
+def _bound(function: Callable[..., Any], sources: Sources) -> Handler:
     getters = plan(function, sources)
     if len(getters) == 1 and getters[0][0] == 0:
         only = getters[0][1]
