@@ -15,7 +15,9 @@ PaymentId = NewType("PaymentId", UUID)
 
 DEFAULT_CURRENCY: Final = "EUR"
 
-Sku = Annotated[str, Meta(pattern="^[A-Z0-9][A-Z0-9-]{0,31}$", description="Stock keeping unit, such as A1")]
+Sku = Annotated[
+    str, Meta(pattern="^[A-Z0-9][A-Z0-9-]{0,31}$", description="Stock keeping unit, such as A1", examples=["A1"])
+]
 Quantity = Annotated[int, Meta(ge=1, le=1000, description="How many")]
 Reason = Annotated[str, Meta(max_length=200, description="Why, for people; empty when there is nothing to explain")]
 
