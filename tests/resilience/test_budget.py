@@ -40,7 +40,7 @@ def test_it_is_never_exceeded(steps: list[tuple[bool, float]]) -> None:
             calls.append(now)
         elif budget.withdraw():
             retries.append(now)
-        window = now - policy.ttl + policy.ttl / policy.buckets  # a bucket's whole content expires with it
-        made = sum(at > window for at in retries)
-        lived = sum(at > now - policy.ttl for at in calls)
-        assert made <= lived * policy.share + policy.per_second * policy.ttl
+            window = now - policy.ttl + policy.ttl / policy.buckets  # a bucket's whole content expires with it
+            made = sum(at > window for at in retries)
+            lived = sum(at > now - policy.ttl for at in calls)
+            assert made <= lived * policy.share + policy.per_second * policy.ttl

@@ -29,8 +29,8 @@ from atoll.contracts import (
     uuid7,
 )
 from atoll.discovery import Balancer, Endpoint, MemoryRegistry
-from atoll.resilience import NotSent, Unreadable
-from atoll.service import Caller, Handler, Request, Stack, current_request
+from atoll.resilience import NotSent, Unreadable, server_stack
+from atoll.service import Caller, Handler, Request, Sources, Stack, bind, current_request, implements
 from atoll.transport import LocalChannel
 from atoll.transport.http import HttpChannel
 from atoll.transport.http.client.pyreqwest import PyreqwestClient
@@ -274,6 +274,17 @@ async def test_a_repeated_outer_request_repeats_its_calls_under_their_old_keys()
             await shelf.keyed(Named(name))
     assert keys[0] == keys[1] != keys[2]
     assert "k" not in keys
+
+
+async def test_a_stream_flows_through_layers() -> None:
+    @implements(Shelf.count)
+    async def two(number: Number) -> AsyncIterator[Number]:
+        yield number
+        yield number
+
+    routes: dict[Operation[Any, Any], Handler] = {Shelf.count: server_stack().around(bind(two, Sources()))}
+    async with serving(routes) as served, client(served) as shelf:
+        assert [item.n async for item in shelf.count.stream(Number(3))] == [3, 3]
 
 
 async def test_a_stream_ends_when_its_reader_leaves() -> None:

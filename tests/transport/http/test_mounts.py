@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from tests.transport.http.serving import serving
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from atoll.contracts import PUBLIC, Api, Message, Operation, Stream
 from atoll.service import Request
@@ -117,3 +119,32 @@ async def test_a_defect_in_the_middle_of_a_stream_is_reported_and_ends_it_with_a
     assert '"status":500' in text
     assert "secret" not in text
     assert [type(failure) for failure in served.failures] == [ZeroDivisionError]
+
+
+async def test_a_websocket_of_a_mounted_application_is_passed_on_and_closed_when_the_server_stops() -> None:
+    app = FastAPI()
+    left = asyncio.Event()
+
+    @app.websocket("/echo")
+    async def echo(socket: WebSocket) -> None:
+        await socket.accept()
+        try:
+            while True:
+                await socket.send_text((await socket.receive_text()).upper())
+        except WebSocketDisconnect:
+            left.set()
+
+    async with serving({}, mounts={"/app": app}) as served:
+        async with connect(f"{served.url.replace('http', 'ws')}/app/echo") as socket:
+            await socket.send("hello")
+            assert await socket.recv() == "HELLO"
+            await served.server.stop()
+            await asyncio.wait_for(left.wait(), 2)
+        with pytest.raises(ConnectionRefusedError):
+            await connect(f"{served.url.replace('http', 'ws')}/app/echo")
+
+
+async def test_a_websocket_where_there_is_none_is_refused() -> None:
+    async with serving({Clock.inside: own}) as served:
+        with pytest.raises(InvalidStatus):
+            await connect(f"{served.url.replace('http', 'ws')}/app/own")

@@ -11,7 +11,7 @@ class Headers(Mapping[str, str]):
     __slots__ = ("raw",)
 
     def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        self.raw = dict(reversed(pairs if isinstance(pairs, list) else list(pairs)))
+        self.raw: dict[bytes, bytes] = dict(reversed(pairs if isinstance(pairs, list) else list(pairs)))
 
     def __getitem__(self, name: str) -> str:
         return self.raw[name.encode("latin-1")].decode("latin-1")
