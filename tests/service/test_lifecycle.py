@@ -77,7 +77,12 @@ async def test_the_grace_time_is_for_all_together(monkeypatch: pytest.MonkeyPatc
     for number in range(20):
         lifecycle.on_stop(f"hangs {number}", asyncio.Event().wait)  # type: ignore[arg-type]  # its answer is of no interest
     given: list[float] = []
-    monkeypatch.setattr(asyncio, "timeout", lambda seconds: given.append(seconds) or timeout(0))
+
+    def at_once(seconds: float) -> asyncio.Timeout:
+        given.append(seconds)
+        return timeout(0)
+
+    monkeypatch.setattr(asyncio, "timeout", at_once)
     await lifecycle.stop(10)
     assert len(reports) == 20
     assert all(later <= earlier <= 10 for earlier, later in pairwise(given))

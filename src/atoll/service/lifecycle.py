@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-
 LAST_MOMENT = 0.5  # seconds that a component has to let go of what it holds, when those before it used the time up
 
 
