@@ -6,6 +6,7 @@ It must not import any room but `contracts` and `service`; asyncpg stays in `pos
 
 from atoll.data.aggregate import Aggregate, applies
 from atoll.data.aggregates import load, save
+from atoll.data.checkpoints import ProjectionStatus, ask_rebuild, list_projections
 from atoll.data.database import Database
 from atoll.data.event_order import Position
 from atoll.data.event_store import EventStore, StreamConflict
@@ -15,6 +16,9 @@ from atoll.data.leases import Leases
 from atoll.data.migrations import MigrationError, MigrationReport, migrate
 from atoll.data.outbox import Outbox, OutboxStatus
 from atoll.data.postgres import Connection, DatabaseUnavailable, Row, UniqueViolation
+from atoll.data.projecting import projects, projects_batch
+from atoll.data.projection import Projection, ReadModelBehind
+from atoll.data.rebuild import RebuildError
 from atoll.data.transactional import transactional
 from atoll.data.work import Work
 
@@ -30,6 +34,10 @@ __all__ = [
     "Outbox",
     "OutboxStatus",
     "Position",
+    "Projection",
+    "ProjectionStatus",
+    "ReadModelBehind",
+    "RebuildError",
     "Row",
     "Stored",
     "StreamConflict",
@@ -37,9 +45,13 @@ __all__ = [
     "UnreadableEvent",
     "Work",
     "applies",
+    "ask_rebuild",
     "idempotent_replies",
+    "list_projections",
     "load",
     "migrate",
+    "projects",
+    "projects_batch",
     "save",
     "transactional",
 ]

@@ -1,0 +1,246 @@
+"""`Projection`: a read model that follows the stored events.
+
+    @projects(OrderPlaced)
+    async def list_order(stored: Stored[OrderPlaced], model: Connection) -> None:
+        await model.execute("INSERT INTO order_list (id, status) VALUES ($1, 'placed')", stored.event.order_id)
+
+    order_list = Projection(database, "order-list", [list_order, ...], tables=["order_list"])
+
+Its checkpoint commits with the rows that it writes, so that each event takes effect once, whatever happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import re
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from atoll.contracts import Error, Unavailable, Upcaster
+from atoll.data.backoff import Backoff
+from atoll.data.checkpoints import CHANNEL, Checkpoint, ProjectionStatus, list_projections
+from atoll.data.event_order import Position, mend
+from atoll.data.leases import Leases
+from atoll.data.postgres import DRIVER_ERRORS, Connection, listen, on_lost, one_line
+from atoll.data.projecting import Projecting
+from atoll.data.reached import Reached
+from atoll.data.rebuild import Rebuild
+
+if TYPE_CHECKING:
+    from atoll.data.database import Database
+
+log = logging.getLogger("atoll.data")
+
+NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
+BATCH = 1_000  # events in one transaction, at the most
+LOOK_EVERY = 1.0  # seconds; the safety net, should a wake-up get lost
+UNSETTLED_WAIT = 0.002, 0.1  # seconds, first and most: an older transaction is still running
+FAILED_WAIT = 0.05, 10.0  # seconds, first and most, after a handler failed
+NOTIFY_EVERY = 0.02  # seconds; commits of an instance within it share one notification
+STOP_WITHIN = 2.0  # seconds for the batch that is being projected when the service stops
+_AWAY: tuple[type[Exception], ...] = (*DRIVER_ERRORS, Error)
+
+
+class ReadModelBehind(Unavailable, code="read-model-behind"):
+    """The read model has not come as far as asked within the time."""
+
+
+class Projection:
+    """Keeps a read model; a `Component`. Any number of instances may be started: one of them does it, by a lease.
+
+    name: of its checkpoint; lower-case letters, digits, dashes. handlers: functions marked with `projects` or
+    `projects_batch`. tables: those of the read model, without schemas, for `rebuild`. upcasters: for older events.
+    A handler that fails stops the projection at that event, is tried again for ever, and is shown by `status`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        handlers: Iterable[Callable[..., Any]],
+        *,
+        tables: Iterable[str] = (),
+        upcasters: Iterable[Upcaster] = (),
+    ) -> None:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"a projection's name is like 'order-list' (at most 40 characters), not {name[:60]!r}")
+        self.name = name
+        self._database = database
+        self._projecting = Projecting(handlers, upcasters)
+        self._tables = tuple(tables)
+        self._checkpoint = Checkpoint(name)
+        self._reached = Reached(self._look)
+        self._wake = asyncio.Event()
+        self._appended = asyncio.Event()
+        self._leading = False
+        self._stopped = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._rebuilding: asyncio.Task[None] | None = None
+        self._looked_at = float("-inf")
+        database.on_outbox(self._on_commit)
+
+    async def start(self) -> None:
+        """Begins, without waiting for the database."""
+        self._stopped.clear()
+        self._tasks = [
+            asyncio.create_task(self._run(), name=f"projection {self.name}"),
+            asyncio.create_task(self._notify(), name=f"projection {self.name}: notify"),
+        ]
+
+    async def stop(self) -> None:
+        """Stops after the current batch."""
+        self._stopped.set()
+        self._wake.set()
+        if self._leading:
+            await asyncio.wait(self._tasks[:1], timeout=STOP_WITHIN)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        await self._reached.close()
+
+    async def wait_for(self, position: Position | None, timeout: float = 5.0) -> None:
+        """Returns when the read model holds all up to this position (what `save` and `append` returned), in any instance.
+
+        timeout: seconds, after which it is `ReadModelBehind`. None, for nothing was saved, returns at once.
+        """
+        if position is None:
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                await self._reached.wait(position)
+        except TimeoutError:
+            raise ReadModelBehind(
+                f"{self.name} has not come to {position} within {timeout:g} s; ask again", headers={"retry-after": "1"}
+            ) from None
+
+    async def status(self) -> ProjectionStatus:
+        """How far it is, whoever runs it."""
+        for status in await list_projections(self._database):
+            if status.name == self.name:
+                return status
+        return ProjectionStatus(
+            self.name, Position.START, 0, 0.0, None, rebuild_asked=False, trouble="it has never run"
+        )
+
+    async def rebuild(self) -> Position:
+        """Makes the read model anew from all events, here and now, while the old one is read and kept up to date.
+
+        Then the new tables take the place of the old ones, at once. Returns how far they are. RebuildError if that cannot be.
+        """
+        return await Rebuild(self._database, self.name, self._projecting, self._tables).run()
+
+    def _on_commit(self) -> None:
+        self._wake.set()
+        self._appended.set()
+
+    async def _run(self) -> None:
+        backoff = Backoff(first=0.05, most=2.0)
+        while not self._stopped.is_set():
+            try:
+                async with Leases(self._database).exclusive(f"projection:{self.name}") as connection:
+                    backoff.reset()
+                    await self._lead(connection)
+            except _AWAY as error:
+                log.info("the projection %s waits, the database is away: %s", self.name, one_line(error))
+            except Exception:  # it must live as long as the service does; whatever it is, it is seen and tried again
+                log.exception("the projection %s failed and starts again", self.name)
+            finally:
+                self._leading = False
+                await self._end_rebuild()
+            await backoff.wait()
+
+    async def _lead(self, connection: Connection) -> None:
+        on_lost(connection, self._wake.set)
+        await listen(connection, CHANNEL, self._wake.set)
+        if await mend(connection):
+            log.warning("the stored events were put in order again after a restore into another cluster")
+        await self._checkpoint.ensure(connection)
+        at = await self._checkpoint.read(connection)
+        self._reached.restart(at)
+        self._leading = True
+        unsettled = Backoff(first=UNSETTLED_WAIT[0], most=UNSETTLED_WAIT[1])
+        failed = Backoff(first=FAILED_WAIT[0], most=FAILED_WAIT[1])
+        limit = BATCH
+        while not self._stopped.is_set():
+            self._wake.clear()
+            try:
+                step = await self._projecting.step(connection, self._checkpoint, at, limit)
+            except Exception as error:
+                if connection.is_closed():
+                    raise
+                limit = 1  # so that all before the event that fails is projected, and the trouble names that one
+                await self._trouble(connection, error)
+                await _pause(self._stopped, failed.next())
+                continue
+            if step.at != at:
+                at, limit = step.at, min(BATCH, limit * 2)
+                self._reached.move(at)
+                unsettled.reset()
+                failed.reset()
+            await self._rebuild_if_asked(connection)
+            if step.unsettled and not step.full:
+                await unsettled.wait()
+            elif not step.full:
+                await _pause(self._wake, LOOK_EVERY * random.uniform(0.7, 1.0))
+
+    async def _trouble(self, connection: Connection, error: Exception) -> None:
+        log.error("the projection %s does not move: %s", self.name, one_line(error), exc_info=error)
+        await self._checkpoint.tell(connection, one_line(error))
+
+    async def _look(self) -> Position:
+        async with self._database.connection() as connection:
+            return await self._checkpoint.read(connection)
+
+    async def _rebuild_if_asked(self, connection: Connection) -> None:
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_EVERY / 2:
+            return
+        self._looked_at = now
+        running = self._rebuilding is not None and not self._rebuilding.done()
+        if not running and await self._checkpoint.rebuild_asked(connection):
+            self._rebuilding = asyncio.create_task(self._rebuild_asked(), name=f"projection {self.name}: rebuild")
+
+    async def _rebuild_asked(self) -> None:
+        try:
+            at = await self.rebuild()
+            log.info("the read model of %s is rebuilt up to %s", self.name, at)
+        except _AWAY as error:
+            log.info("the rebuild of %s begins again, the database is away: %s", self.name, one_line(error))
+        except Exception as error:
+            log.exception("the read model of %s could not be rebuilt; the old one stays", self.name)
+            async with self._database.connection() as connection:
+                await Checkpoint(self.name, building=True).tell(connection, one_line(error))
+                await self._checkpoint.settle_rebuild(connection)
+
+    async def _end_rebuild(self) -> None:
+        if self._rebuilding is not None:
+            self._rebuilding.cancel()
+            await asyncio.gather(self._rebuilding, return_exceptions=True)
+            self._rebuilding = None
+
+    async def _notify(self) -> None:
+        """Tells the instance that leads. Not in the committing transaction, because NOTIFY makes commits wait in a line."""
+        while True:
+            await self._appended.wait()
+            self._appended.clear()
+            if not self._leading:
+                try:
+                    async with self._database.connection() as connection:
+                        await connection.execute(f"NOTIFY {CHANNEL}")
+                except _AWAY as error:
+                    log.debug(
+                        "the projection %s was not notified and will look by itself: %s", self.name, one_line(error)
+                    )
+            await asyncio.sleep(NOTIFY_EVERY)
+
+
+async def _pause(until: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await until.wait()
+    except TimeoutError:
+        return
