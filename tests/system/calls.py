@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,7 +57,8 @@ def call(
     address = urlsplit(base)
     connection = http.client.HTTPConnection(str(address.hostname), address.port or 80, timeout=timeout)
     try:
-        connection.request(method, path, _bytes(body), {**_type_of(body), **(headers or {})})
+        with suppress(BrokenPipeError):  # who refuses a body need not read it to its end; the answer is there all the same
+            connection.request(method, path, _bytes(body), {**_type_of(body), **(headers or {})})
         response = connection.getresponse()
         content = response.read()
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)

@@ -378,3 +378,9 @@ async def test_a_client_can_pipeline_on_one_connection(served: Served) -> None:
     writer.write(one + one)
     assert [(await read_reply(reader)).status for _ in range(2)] == [200, 200]
     writer.close()
+
+
+async def test_a_client_that_is_still_sending_hears_why_its_body_is_refused(served: Served) -> None:
+    head = b"POST /small HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ncontent-length: 2000000\r\n\r\n"
+    for _ in range(20):  # without reading on, a few in a hundred see a reset instead
+        assert (await served.raw(head + b" " * 2_000_000)).status == 413

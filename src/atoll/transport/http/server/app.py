@@ -11,7 +11,7 @@ from typing import Any
 from atoll.contracts import Error, Internal, MethodNotAllowed, NotFound, Operation, TooLarge, Unavailable
 from atoll.contracts.ids import uuid7
 from atoll.service import Handler, Health
-from atoll.transport.http.errors import RequestTimeout
+from atoll.transport.http.errors import RequestTimeout, UnreadBody
 from atoll.transport.http.limits import HttpLimits
 from atoll.transport.http.server.asgi import ASGIApp, Event, Identify, Receive, Scope, Send
 from atoll.transport.http.server.body import Disconnected
@@ -98,6 +98,7 @@ class HttpApp:
         if found is None and not self._router.methods(path) and await self._mounts.serve(scope, receive, send):
             return
         exchange = Exchange(scope, receive, send, self._closing)
+        unread = False
         try:
             if found is None:
                 reply: Reply | None = self._unrouted(scope, path)
@@ -106,6 +107,7 @@ class HttpApp:
                 reply = await endpoint(exchange)
         except Error as error:
             reply = problem_reply(error, scope["path"], close=isinstance(error, (TooLarge, RequestTimeout)))
+            unread = isinstance(error, UnreadBody)
         except asyncio.CancelledError:
             if not self._closing.is_set():
                 raise
@@ -118,7 +120,7 @@ class HttpApp:
         except Exception as failure:  # whatever a handler raises is reported, and is one generic problem to the caller
             reply = self._failed(exchange, failure)
         if reply is not None:
-            await send_reply(send, reply, self._common(exchange))
+            await send_reply(send, reply, self._common(exchange), unread=receive if unread else None)
 
     def _unrouted(self, scope: Scope, path: bytes) -> Reply:
         methods = self._router.methods(path)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import NamedTuple
 
 from atoll.contracts import TooLarge, UnsupportedMediaType
-from atoll.transport.http.errors import RequestTimeout
+from atoll.transport.http.errors import RequestTimeout, UnreadBody
 from atoll.transport.http.server.asgi import Receive
 from atoll.transport.http.server.headers import Headers
 from atoll.transport.http.server.reading import JSON
 from atoll.transport.http.server.texts import wrong
 
 _USUAL = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
+
+DISCARD_BYTES = 16_777_216  # of a body that is too large, at the most; beyond, the connection just closes
+DISCARD_SECONDS = 1.0
 
 
 class Disconnected(Exception):
@@ -47,7 +51,7 @@ async def read_body(receive: Receive, headers: Headers, rules: BodyRules) -> byt
     check_media(headers, media)
     length = headers.raw.get(b"content-length")
     if length is not None and int(length) > limit:
-        raise _too_large(limit)
+        raise UnreadBody(_too_large(limit))
     event = await receive()
     if event["type"] == "http.disconnect":
         raise Disconnected
@@ -55,7 +59,7 @@ async def read_body(receive: Receive, headers: Headers, rules: BodyRules) -> byt
     if event.get("more_body", False):
         body = await _rest(receive, bytearray(body), limit, timeout)
     elif len(body) > limit:
-        raise _too_large(limit)
+        raise TooLarge(_too_large(limit))
     if required and not body:
         raise wrong("", "a body is required")
     return body
@@ -69,15 +73,29 @@ async def _rest(receive: Receive, body: bytearray, limit: int, timeout: float) -
                 if event["type"] == "http.disconnect":
                     raise Disconnected
                 body += event.get("body", b"")
-                if not event.get("more_body", False) and len(body) <= limit:
-                    return bytes(body)
+                if not event.get("more_body", False):
+                    if len(body) <= limit:
+                        return bytes(body)
+                    raise TooLarge(_too_large(limit))
     except TimeoutError:
         raise RequestTimeout(f"the body did not come within {timeout:g} s") from None
-    raise _too_large(limit)
+    raise UnreadBody(_too_large(limit))
 
 
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the body is larger than {limit} bytes")
+async def discard(receive: Receive) -> None:
+    """Reads on and forgets, within bounds: a client that still sends when the connection closes sees a reset, not the answer."""
+    left = DISCARD_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_SECONDS):
+            while left > 0:
+                event = await receive()
+                left -= len(event.get("body", b""))
+                if not event.get("more_body", False):  # also when it went away
+                    return
+
+
+def _too_large(limit: int) -> str:
+    return f"the body is larger than {limit} bytes"
 
 
 def _has_body(headers: Headers) -> bool:

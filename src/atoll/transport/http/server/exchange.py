@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from atoll.transport.http.server.asgi import Receive, Scope, Send
+from atoll.transport.http.server.body import discard
 from atoll.transport.http.server.headers import Headers
 from atoll.transport.http.server.replies import Reply
 from atoll.transport.http.server.router import NO_VALUES, Values
@@ -37,11 +38,18 @@ class Endpoint(Protocol):
         """The reply, or None if it has sent one itself; a contract's Error becomes its problem document."""
 
 
-async def send_reply(send: Send, reply: Reply, extra: list[tuple[bytes, bytes]]) -> None:
-    """Sends a whole reply."""
+async def send_reply(
+    send: Send, reply: Reply, extra: list[tuple[bytes, bytes]], *, unread: Receive | None = None
+) -> None:
+    """Sends a whole reply at once. unread: of a body that is not wanted; read and forgotten before the connection closes."""
     headers = reply.headers
     if extra:
         headers = [*headers, *extra]
     start: dict[str, Any] = {"type": "http.response.start", "status": reply.status, "headers": headers}
     await send(start)
+    if unread is not None:
+        await send({"type": "http.response.body", "body": reply.body, "more_body": True})
+        await discard(unread)
+        await send({"type": "http.response.body"})
+        return
     await send({"type": "http.response.body", "body": reply.body})
