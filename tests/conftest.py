@@ -1,4 +1,4 @@
-"""Servers that tests share: one PostgreSQL and one NATS for the whole run, a database of its own for each test."""
+"""Servers that tests share: one PostgreSQL and one of each broker for the whole run, a database of its own for each test."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from tests.brokers import KafkaServer, RabbitServer, install_or_skip
 
 from atoll.testing import NatsServer, PostgresServer
 
@@ -19,6 +20,20 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def nats() -> Iterator[NatsServer]:
     with NatsServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitServer]:
+    install_or_skip("rabbitmq")
+    with RabbitServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaServer]:
+    install_or_skip("kafka")
+    with KafkaServer() as server:
         yield server
 
 

@@ -12,9 +12,9 @@ from atoll.messaging import Broker, Delivery, Subscription, SubscriptionEnded, o
 from atoll.messaging.broker import partition_of
 
 
-@pytest.fixture(params=["memory", "nats"])
+@pytest.fixture(params=["memory", "nats", "rabbitmq", "kafka"])
 async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
-    url = "memory://" if request.param == "memory" else request.getfixturevalue("nats").url
+    url = "memory://" if request.param == "memory" else request.getfixturevalue(request.param).url
     broker = open_broker(url, system=f"s{uuid4().hex[:8]}")
     await broker.start()
     yield broker

@@ -7,6 +7,7 @@ partition once, in order, one subscription at a time.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Protocol
 from urllib.parse import urlsplit
 from zlib import crc32
@@ -88,14 +89,35 @@ def partition_of(key: str, partitions: int) -> int:
 
 
 def open_broker(url: str, *, system: str) -> Broker:
-    """The adapter for ``nats://[user:password@]host:port`` or ``memory://``; ValueError says which schemes there are."""
+    """The adapter for ``nats://[user:password@]host:port``, ``amqp://``, ``kafka://`` or ``memory://``.
+
+    ValueError says which schemes there are, or which extra is missing.
+    """
     scheme = urlsplit(url).scheme
     if scheme in {"nats", "tls"}:
         from atoll.messaging.nats import NatsBroker
 
         return NatsBroker(url, system=system)
+    if scheme in {"amqp", "amqps"}:
+        _need("aio_pika", "rabbitmq")
+        from atoll.messaging.rabbitmq import RabbitBroker
+
+        return RabbitBroker(url, system=system)
+    if scheme in {"kafka", "kafka+tls"}:
+        _need("confluent_kafka", "kafka")
+        from atoll.messaging.kafka import KafkaBroker
+
+        return KafkaBroker(url, system=system)
     if scheme == "memory":
         from atoll.messaging.memory import MemoryBroker
 
         return MemoryBroker()
-    raise ValueError(f"no broker speaks {scheme or 'an address without a scheme'}; give nats://host:port or memory://")
+    raise ValueError(
+        f"no broker speaks {scheme or 'an address without a scheme'}; "
+        "give nats://host:port, amqp://host:port, kafka://host:port or memory://"
+    )
+
+
+def _need(library: str, extra: str) -> None:
+    if find_spec(library) is None:
+        raise ValueError(f"the broker's library is not installed; install atoll[{extra}]")

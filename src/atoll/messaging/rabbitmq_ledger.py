@@ -1,0 +1,96 @@
+"""Who reads a partition for a group, and how far it got: a small stream of its own, in which the newest claim counts.
+
+RabbitMQ keeps the place of a stream's reader only for its own stream protocol, not for AMQP, and no lease there can be taken
+from a holder that hangs. A log can do both: everybody reads the same claims in the same order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+import aio_pika
+import msgspec
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from atoll.messaging.floors import furthest
+from atoll.messaging.rabbitmq_link import TROUBLES, Link
+
+LEDGER_BYTES, LEDGER_SEGMENT = 400_000, 100_000  # what is kept; some thousand records, read at every take-over
+CLAIM_TIMEOUT = 10.0  # seconds
+PREFETCH = 1_000
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """owner: a subscription's random name. claim: from here on it is the owner. floors: by subject; see `Floors`."""
+
+    owner: str
+    claim: bool = False
+    floors: dict[str, int] = {}
+
+
+_decode = msgspec.json.Decoder(Record).decode
+
+
+class Ledger:
+    """One subscription's view of it. lost: set when another subscription has claimed the partition, or nobody can tell."""
+
+    def __init__(self, link: Link, stream: str) -> None:
+        self.lost = asyncio.Event()
+        self._link = link
+        self._stream = stream
+        self._owner = secrets.token_hex(8)
+        self._channel: AbstractChannel | None = None
+        self._before: list[dict[str, int]] = []
+        self._claimed = asyncio.Event()
+        self._closing = False
+
+    async def claim(self) -> dict[str, int]:
+        """Makes the partition ours; what its readers before us had acknowledged."""
+        limits = {"x-max-length-bytes": LEDGER_BYTES, "x-stream-max-segment-size-bytes": LEDGER_SEGMENT}
+        await self._link.declare(self._stream, **limits)
+        self._channel = await self._link.channel(PREFETCH)
+        self._channel.close_callbacks.add(lambda *_: self.lost.set())
+        underlay = await self._channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(lambda _: self.lost.set())
+        queue = await self._channel.get_queue(self._stream, ensure=False)
+        await queue.consume(self._on_record, arguments={"x-stream-offset": "first"})
+        await self._append(Record(self._owner, claim=True))
+        async with asyncio.timeout(CLAIM_TIMEOUT):
+            await self._claimed.wait()
+        floors = furthest(self._before)
+        self._before.clear()
+        if floors:
+            await self.write(floors)  # many claims in a row must not push the last floors out
+        return floors
+
+    async def write(self, floors: dict[str, int]) -> None:
+        """Writes down how far we got; BrokerUnavailable if that is not known to be safe."""
+        await self._append(Record(self._owner, floors=floors))
+
+    async def close(self) -> None:
+        """Looks no more."""
+        self._closing = True
+        try:
+            if self._channel is not None and not self._channel.is_closed:
+                await self._channel.close()
+        except TROUBLES:
+            return  # the connection went meanwhile, and the channel with it
+
+    async def _append(self, record: Record) -> None:
+        body = msgspec.json.encode(record)
+        message = aio_pika.Message(
+            body, content_type="application/json", delivery_mode=aio_pika.DeliveryMode.PERSISTENT
+        )
+        await self._link.send(self._stream, message)
+
+    async def _on_record(self, message: AbstractIncomingMessage) -> None:
+        record = _decode(message.body)
+        if record.claim and record.owner == self._owner:
+            self._claimed.set()
+        elif not self._claimed.is_set():
+            self._before.append(record.floors)
+        elif record.claim:
+            self.lost.set()
+        if not self._closing:  # a frame behind the channel's end would end the whole connection
+            await message.ack()
