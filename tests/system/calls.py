@@ -57,7 +57,9 @@ def call(
     address = urlsplit(base)
     connection = http.client.HTTPConnection(str(address.hostname), address.port or 80, timeout=timeout)
     try:
-        with suppress(BrokenPipeError):  # who refuses a body need not read it to its end; the answer is there all the same
+        with suppress(
+            BrokenPipeError
+        ):  # who refuses a body need not read it to its end; the answer is there all the same
             connection.request(method, path, _bytes(body), {**_type_of(body), **(headers or {})})
         response = connection.getresponse()
         content = response.read()

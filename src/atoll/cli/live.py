@@ -84,5 +84,7 @@ class Live:
             first = Text(mark, style=style) if mark else row.spinner
             took = row.took if mark else time.monotonic() - row.began
             seconds = Text(f"{took:.2f} s", style="dim")
-            table.add_row(first, Text(name, style="bold"), Text(row.stage, style=style), seconds, Text(row.text, style="cyan"))
+            table.add_row(
+                first, Text(name, style="bold"), Text(row.stage, style=style), seconds, Text(row.text, style="cyan")
+            )
         return Group(table)

@@ -12,7 +12,7 @@ from tests.platform.gateway.systems import shop
 async def logged(gateway: Gateway, request_id: str) -> dict[str, Any]:
     """The log's line of that request; Envoy writes it within its flush interval."""
     async with asyncio.timeout(5):
-        while (line := logged_now(gateway.files.options.access_log, request_id)) is None:  # noqa: ASYNC110 - another process writes it
+        while (line := logged_now(gateway.files.options.access_log, request_id)) is None:
             await asyncio.sleep(0.02)
     return line
 
