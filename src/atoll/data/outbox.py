@@ -3,11 +3,11 @@
 Rows are read in the order ``(fence, position)``. ``position`` is a sequence; alone it would lose rows, because a transaction
 that commits late shows up behind a cursor that has passed it. ``fence`` is an xid8: at least the writer's own transaction id,
 so that no writer that is still running can come to stand before a row with ``fence < pg_snapshot_xmin``; and at least the
-``pg_snapshot_xmax`` that the writer saw, so that a writer who waited for another one's row lock stands behind it, although
-its transaction began earlier. Cursor and order per key both rest on it.
+newest id that had ended when the row was written (``pg_snapshot_xmax - 1``), so that a writer who waited for another one's
+row lock stands behind it, although its transaction began earlier. Cursor and order per key both rest on it.
 
-Such a fence may be an id that no transaction has been given yet. While none has, and none runs, the row is settled as well;
-on a quiet server its turn would else come only with somebody's next transaction.
+It must not be ``pg_snapshot_xmax`` itself: that id may belong to a writer that runs, whose row then has the same fence and
+may have a lower position, and a snapshot does not show whether it does.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ MAX_PAYLOAD = 512 * 1024  # bytes of JSON; brokers take 1 MiB by default, and th
 TRACE_HEADERS = ("traceparent", "tracestate")
 OutgoingEvent = tuple[UUID, str, int, str, str, str | None]  # id, subject, version, key, data, headers
 
-_FENCE = "greatest(pg_current_xact_id(), pg_snapshot_xmax(pg_current_snapshot()))"
+FENCE = (
+    "greatest(pg_current_xact_id(), (pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text::xid8)"
+)
 _COLUMNS = "fence, id, subject, version, key, data, headers"
-_INSERT_ONE = f"INSERT INTO atoll.outbox ({_COLUMNS}) VALUES ({_FENCE}, $1, $2, $3, $4, $5, $6)"  # noqa: S608 - constants
+_INSERT_ONE = f"INSERT INTO atoll.outbox ({_COLUMNS}) VALUES ({FENCE}, $1, $2, $3, $4, $5, $6)"  # noqa: S608 - constants
 _INSERT_MANY = (
-    f"INSERT INTO atoll.outbox ({_COLUMNS}) SELECT {_FENCE}, * "  # noqa: S608 - constants
+    f"INSERT INTO atoll.outbox ({_COLUMNS}) SELECT {FENCE}, * "  # noqa: S608 - constants
     "FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[])"
 )
 _READ = """
 SELECT fence, position, id, subject, version, key, data, headers, written_at, delivery,
-       fence < pg_snapshot_xmin(pg_current_snapshot()) OR (
-           fence = pg_snapshot_xmin(pg_current_snapshot()) AND fence = pg_snapshot_xmax(pg_current_snapshot())
-       ) AS settled
+       fence < pg_snapshot_xmin(pg_current_snapshot()) AS settled
 FROM atoll.outbox WHERE (fence, position) > ($1::xid8, $2::bigint) ORDER BY fence, position LIMIT $3
 """
 _STATUS = """
@@ -56,7 +56,7 @@ WITH again AS (
   SELECT * FROM atoll.outbox WHERE written_at >= $1 AND written_at < $2 AND delivery = 0 ORDER BY fence, position
 )
 INSERT INTO atoll.outbox ({_COLUMNS}, delivery)
-SELECT {_FENCE}, id, subject, version, key, data, headers, (SELECT max(delivery) FROM atoll.outbox) + 1 FROM again
+SELECT {FENCE}, id, subject, version, key, data, headers, (SELECT max(delivery) FROM atoll.outbox) + 1 FROM again
 """  # noqa: S608 - constants
 
 

@@ -17,14 +17,16 @@ UniqueViolation = asyncpg.UniqueViolationError
 
 CONNECT_TIMEOUT = 5.0  # seconds
 STATEMENT_CACHE = 256  # prepared statements a connection keeps; a service has fewer
-DRIVER_ERRORS: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ssl.SSLError)
+# InternalClientError: a connection whose end has been announced, and not yet closed, is used.
+_BROKEN = (asyncpg.InternalClientError, OSError, ssl.SSLError)
+DRIVER_ERRORS: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError, *_BROKEN)
 _RETRYABLE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutting down, crashed, starting up; a cancelled query is told apart below
     asyncpg.TooManyConnectionsError,
     asyncpg.InvalidCachedStatementError,  # a migration changed a table under this connection; the next try prepares anew
-    OSError,
+    *_BROKEN,
 )
 
 
@@ -130,7 +132,7 @@ def is_away(error: BaseException, connection: Connection | None = None) -> bool:
     """Whether the error says that the database is away, or that this connection is gone."""
     if isinstance(error, asyncpg.QueryCanceledError):
         return False
-    if isinstance(error, (*_AWAY, ssl.SSLError)):
+    if isinstance(error, _AWAY):
         return True
     return isinstance(error, asyncpg.InterfaceError) and (connection is None or is_gone(connection))
 
