@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from atoll.testing import Server
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
@@ -55,6 +57,9 @@ def module() -> Iterator[types.ModuleType]:
     sys.modules[made.__name__] = made
     yield made
     del sys.modules[made.__name__]
+    for value in vars(made).values():
+        if isinstance(value, Server):  # a page that fails half-way leaves nothing running
+            value.remove()
 
 
 async def run(example: Example, page: Path, module: types.ModuleType) -> str:

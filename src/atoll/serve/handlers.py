@@ -6,39 +6,57 @@ from collections.abc import Callable
 from typing import Any
 
 from atoll.contracts import Event, Operation
+from atoll.contracts.policies import PolicyError
 from atoll.data import Database, Work, idempotent_replies, transactional
-from atoll.resilience import server_stack
+from atoll.resilience import ServerStacks
+from atoll.resilience.order import SERVER
 from atoll.serve.failure import CannotServe
-from atoll.service import Handler, Named, Service, Sources, Stack, bind
+from atoll.service import Handler, Named, Resilience, Service, Sources, Stack, bind
 from atoll.service.handlers import name_of
 from atoll.service.plan import scoped_needs
 
+Stacks = dict[Operation[Any, Any], Stack]
+
+
+def operation_stacks(
+    service: Service, resilience: Resilience, database: Database | None, waiting: Callable[[], int]
+) -> Stacks:
+    """The stack of each operation; CannotServe for what cannot work. waiting: requests that no handler has seen yet."""
+    made = ServerStacks(resilience.server, layers=resilience.server_layers, waiting=waiting)
+    try:
+        return {
+            operation: made.of(
+                operation, resilience.operation_of(operation), _own_layers(operation, function, database)
+            )
+            for operation, function in service.operations.items()
+        }
+    except (PolicyError, KeyError) as error:
+        raise CannotServe(str(error.args[0])) from None
+
 
 def operation_handlers(
-    service: Service, provided: dict[type, Any], database: Database | None
+    service: Service, provided: dict[type, Any], database: Database | None, stacks: Stacks
 ) -> dict[Operation[Any, Any], Handler]:
     """A handler for each operation; CannotServe names the function and parameter that cannot be provided."""
     sources = Sources(scoped=(Work,) if database else (), provided=provided)
-    outer = server_stack()
     return {
-        operation: Stack([*outer, *_own_layers(operation, function, database)]).around(_bind(function, sources))
+        operation: stacks[operation].around(_bind(function, sources))
         for operation, function in service.operations.items()
     }
 
 
-def _own_layers(operation: Operation[Any, Any], function: Callable[..., Any], database: Database | None) -> list[Named]:
+def _own_layers(operation: Operation[Any, Any], function: Callable[..., Any], database: Database | None) -> Stack:
     """What only this operation needs, inside of what protects the whole server."""
     if database is None:
         if operation.keyed:
             raise CannotServe(f"{operation!r} is keyed, so its service needs a database: Service(..., migrations=...)")
-        return []
+        return Stack()
     if not operation.keyed and not scoped_needs(function, (Work,)):
-        return []
-    layers = [Named("transaction", transactional(database), "one unit of work for state, events and the reply")]
+        return Stack()
+    layers = [Named("transaction", transactional(database), SERVER["transaction"])]
     if operation.keyed:
-        kept = idempotent_replies(database, operation)
-        layers.append(Named("idempotency", kept, "inside the transaction: the stored reply commits with the work"))
-    return layers
+        layers.append(Named("idempotency", idempotent_replies(database, operation), SERVER["idempotency"]))
+    return Stack(layers)
 
 
 def event_handlers(service: Service, provided: dict[type, Any]) -> dict[type[Event], Handler]:

@@ -55,8 +55,14 @@ def registry_of(environment: Environment, http: HttpClient) -> Registry:
 
 
 def refuse_unknown_callees(service: Service, environment: Environment) -> None:
-    """CannotServe if the environment does not say where a called service is."""
+    """CannotServe if the environment does not say where a called service is, or with which secret to call it."""
     if environment.registry_url:
+        for api in service.calls:
+            if api.service_ not in environment.peer_keys:
+                raise CannotServe(
+                    f"{service.name} calls {api.service_}, but its system does not say so: add calls=({api.service_!r},) to "
+                    f"Service({service.name!r}) in system.py (without it ATOLL_PEER_KEYS has no secret for {api.service_})"
+                )
         return
     for api in service.calls:
         if not environment.endpoints.get(api.service_):
