@@ -13,6 +13,7 @@ from tests.data.ledgers import Account, Closed, Moved, Opened, owner_from_name
 
 from atoll.contracts import Conflict, Event, Invalid
 from atoll.data import Database, EventStore, Outbox, Position, StreamConflict, UnreadableEvent
+from atoll.data.outbox import FENCE
 
 events = EventStore([Opened, Moved, Closed], upcasters=[owner_from_name])
 
@@ -126,8 +127,8 @@ async def test_the_global_reader_waits_for_a_transaction_that_commits_late(
         transaction = late.transaction()
         await transaction.start()
         await late.execute(
-            "INSERT INTO atoll.events (stream, number, fence, id, subject, version, data) VALUES ('late', 1, "
-            "greatest(pg_current_xact_id(), pg_snapshot_xmax(pg_current_snapshot())), gen_random_uuid(), "
+            "INSERT INTO atoll.events (stream, number, fence, id, subject, version, data) "
+            f"VALUES ('late', 1, {FENCE}, gen_random_uuid(), "
             """'account.moved', 1, '{"account": "late", "amount": 1}')"""
         )
         seen: list[int] = []
@@ -138,6 +139,45 @@ async def test_the_global_reader_waits_for_a_transaction_that_commits_late(
         assert await amounts(database) == [1, 2, 3]
     finally:
         await late.close()
+
+
+async def test_the_global_reader_waits_for_a_writer_with_the_newest_transaction_id(
+    database: Database, database_url: str
+) -> None:
+    """No snapshot lists it; a writer that began earlier and commits first must not come to stand on its place."""
+    older, newest, other = [await asyncpg.connect(database_url) for _ in range(3)]
+    statement = (
+        "INSERT INTO atoll.events (stream, number, fence, id, subject, version, data) "
+        f"VALUES ($1, 1, {FENCE}, gen_random_uuid(), 'account.moved', 1, $2)"
+    )
+    try:
+        await older.execute("BEGIN; SELECT pg_current_xact_id()")
+        await other.execute("SELECT pg_current_xact_id()")
+        await newest.execute("BEGIN; SELECT pg_current_xact_id()")
+        await newest.execute(statement, "newest", '{"account": "s", "amount": 1}')
+        await older.execute(statement, "older", '{"account": "s", "amount": 2}')
+        await older.execute("COMMIT")
+        after, seen = Position.START, []
+        for _ in range(2):
+            async with database.work() as work:
+                async for one in events.read_all(work, after=after):
+                    seen.append(one.event.amount)
+                    after = one.position
+            if newest.is_in_transaction():
+                await newest.execute("COMMIT")
+        assert sorted(seen) == [1, 2]
+    finally:
+        for connection in (older, newest, other):
+            await connection.close()
+
+
+async def test_what_is_not_committed_is_not_in_the_order_yet(database: Database) -> None:
+    await move(database, "a", 1, 0)
+    async with database.work() as work:
+        await events.append(work, "b", [Moved("b", 2)], expected=0)
+        assert [one.event.amount async for one in events.read(work, "b")] == [2]
+        assert [one.event.amount async for one in events.read_all(work)] == [1]
+    assert await amounts(database) == [1, 2]
 
 
 async def test_a_reader_that_follows_along_sees_every_event_once_and_streams_in_order(database: Database) -> None:

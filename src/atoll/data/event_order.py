@@ -14,15 +14,15 @@ from atoll.contracts import Invalid
 from atoll.data.postgres import Connection, Row
 from atoll.data.work import Work
 
-FENCE = "greatest(pg_current_xact_id(), pg_snapshot_xmax(pg_current_snapshot()))"
-_SETTLED = """(fence < pg_snapshot_xmin(pg_current_snapshot()) OR (
-    fence = pg_snapshot_xmin(pg_current_snapshot()) AND fence = pg_snapshot_xmax(pg_current_snapshot())
-))"""
-_READ = f"""
-SELECT fence, position, subject = ANY($4::text[]) AS wanted, {_SETTLED} AS settled,
-       CASE WHEN subject = ANY($4::text[]) THEN data END AS data, stream, number, id, subject, version, headers, recorded_at
-FROM atoll.events WHERE (fence, position) > ($1::xid8, $2::bigint) ORDER BY fence, position LIMIT $3
-"""  # noqa: S608 - constants
+# The bound is worked out once a statement: asking each row whether it is settled costs more than reading it.
+_READ = """
+SELECT * FROM (
+  SELECT fence, position, stream, number, id, subject, version, headers, recorded_at,
+         CASE WHEN subject = ANY($4::text[]) THEN data END AS data
+  FROM atoll.events WHERE (fence, position) > ($1::xid8, $2::bigint) ORDER BY fence, position LIMIT $3
+) ahead WHERE fence < (SELECT pg_snapshot_xmin(pg_current_snapshot())) ORDER BY fence, position
+"""
+_MORE = "SELECT EXISTS (SELECT FROM atoll.events WHERE (fence, position) > ($1::xid8, $2::bigint))"
 _FOREIGN = "SELECT coalesce(max(fence) > pg_snapshot_xmax(pg_current_snapshot()), false) FROM atoll.events"
 _RENUMBER = """
 WITH line AS (
@@ -66,24 +66,24 @@ Position.START = Position(0, 0)
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """A stretch of the order. rows: of wanted subjects. upto: how far it goes. full: more may follow at once.
-
-    unsettled: more follows as soon as an older transaction ends.
-    """
+    """A stretch of the order. rows: of wanted subjects. upto: how far it goes. full: more may follow at once."""
 
     rows: Sequence[Row]
     upto: Position
     full: bool
-    unsettled: bool
 
 
 async def read_settled(source: Connection | Work, after: Position, subjects: Collection[str], limit: int) -> Settled:
     """The next events after a position, of these subjects; at most ``limit`` events of all subjects are looked at."""
     rows = await source.fetch(_READ, after.fence, after.number, limit, list(subjects))
-    settled = [row for row in rows if row["settled"]]
-    upto = Position(settled[-1]["fence"], settled[-1]["position"]) if settled else after
-    wanted = [row for row in settled if row["wanted"]]
-    return Settled(wanted, upto, full=len(settled) == limit, unsettled=len(settled) < len(rows))
+    upto = Position(rows[-1]["fence"], rows[-1]["position"]) if rows else after
+    return Settled([row for row in rows if row["data"] is not None], upto, full=len(rows) == limit)
+
+
+async def more_follows(connection: Connection, after: Position) -> bool:
+    """Whether there are events after a position, settled or not yet."""
+    found: bool = await connection.fetchval(_MORE, after.fence, after.number)
+    return found
 
 
 async def mend(connection: Connection) -> bool:

@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from atoll.contracts import Conflict, Event, Upcaster
-from atoll.data.event_order import FENCE, Position, read_settled
+from atoll.data.event_order import Position, read_settled
 from atoll.data.event_types import EventTypes, Stored
-from atoll.data.outbox import OutgoingEvent, outgoing
+from atoll.data.outbox import FENCE, OutgoingEvent, outgoing
 from atoll.data.postgres import Row, UniqueViolation
 from atoll.data.work import Work
 
-PAGE = 5_000  # events that one statement reads
+PAGE = 2_000  # events that one statement reads
 MAX_STREAM = 512  # bytes of a stream's name; an index entry holds it
 _COLUMNS = "fence, stream, number, id, subject, version, data, headers"
 _AT_END = "$2::bigint = coalesce((SELECT max(number) FROM atoll.events WHERE stream = $1), 0)"
@@ -32,19 +32,21 @@ _APPEND_ONE_PUBLIC = f"""
 WITH stored AS ({_ONE.format(returning=_RETURNING)}), sent AS ({_TWIN.format(key="$8::text", given="")})
 SELECT fence, position FROM stored
 """  # noqa: S608 - constants
-_APPEND_MANY = f"""
+_MANY = f"""
 WITH given AS (
   SELECT * FROM unnest($3::uuid[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[])
   WITH ORDINALITY AS g(id, subject, version, data, headers, key, place)
 ), stored AS (
   INSERT INTO atoll.events ({_COLUMNS})
   SELECT {FENCE}, $1, $2 + place, id, subject, version, data, headers FROM given WHERE {_AT_END} ORDER BY place
-  {_RETURNING}
-), sent AS (
+  {{returning}}
+)"""  # noqa: S608 - constants
+_LAST = "SELECT fence, position FROM stored ORDER BY number DESC LIMIT 1"
+_APPEND_MANY = _MANY.format(returning="RETURNING fence, position, number") + _LAST
+_APPEND_MANY_PUBLIC = f"""{_MANY.format(returning=_RETURNING)}, sent AS (
   {_TWIN.format(key="g.key", given="JOIN given g USING (id) WHERE g.key IS NOT NULL ORDER BY s.number")}
 )
-SELECT fence, position FROM stored ORDER BY number DESC LIMIT 1
-"""  # noqa: S608 - constants
+{_LAST}"""
 _READ = """
 SELECT stream, number, fence, position, id, subject, version, data, headers, recorded_at
 FROM atoll.events WHERE stream = $1 AND number > $2 ORDER BY number LIMIT $3
@@ -144,7 +146,8 @@ async def _insert(
 ) -> Row | None:
     if len(rows) > 1:
         ids, subjects, versions, _, data, headers = zip(*rows, strict=True)
-        return await work.fetchrow(_APPEND_MANY, stream, expected, ids, subjects, versions, data, headers, keys)
+        statement = _APPEND_MANY_PUBLIC if any(key is not None for key in keys) else _APPEND_MANY
+        return await work.fetchrow(statement, stream, expected, ids, subjects, versions, data, headers, keys)
     id_, subject, version, _, body, carried = rows[0]
     values = stream, expected, id_, subject, version, body, carried
     if keys[0] is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -21,21 +21,52 @@ class UnreadableEvent(Exception):
     """A stored event that this release cannot read: which one, why, what to do. No fault of a request."""
 
 
-class Stored(msgspec.Struct, Generic[E_co], frozen=True):
-    """An event with its place. number: in its stream, from 1. position: among all. headers: what travelled with it (JSON)."""
+class Stored(Generic[E_co]):
+    """An event with its place. Immutable; what is asked for is worked out then, for most readers want the event alone."""
 
-    event: E_co
-    stream: str
-    number: int
-    position: Position
-    id: UUID
-    recorded_at: datetime
-    headers_json: str | None = None
+    __slots__ = ("_row", "event")
+
+    def __init__(self, event: E_co, row: Row) -> None:
+        self.event = event
+        self._row = row
+
+    def __repr__(self) -> str:
+        return f"<{self.stream} {self.number}: {self.event!r}>"
+
+    @property
+    def stream(self) -> str:
+        """The name of its stream."""
+        found: str = self._row["stream"]
+        return found
+
+    @property
+    def number(self) -> int:
+        """Its number in the stream, from 1."""
+        found: int = self._row["number"]
+        return found
+
+    @property
+    def position(self) -> Position:
+        """Its place among all events."""
+        return Position(self._row["fence"], self._row["position"])
+
+    @property
+    def id(self) -> UUID:
+        """What nobody else's event has; the id of the message, if it is published."""
+        found: UUID = self._row["id"]
+        return found
+
+    @property
+    def recorded_at(self) -> datetime:
+        """When it was appended, by the database's clock."""
+        found: datetime = self._row["recorded_at"]
+        return found
 
     @property
     def headers(self) -> dict[str, str]:
         """What travelled with it, such as ``traceparent``."""
-        return msgspec.json.decode(self.headers_json, type=dict[str, str]) if self.headers_json else {}
+        text = self._row["headers"]
+        return msgspec.json.decode(text, type=dict[str, str]) if text else {}
 
 
 class EventTypes:
@@ -44,31 +75,38 @@ class EventTypes:
     def __init__(self, events: Iterable[type[Event]], upcasters: Iterable[Upcaster] = ()) -> None:
         steps = tuple(upcasters)
         self._decoders: dict[str, DecodeEvent[Event]] = {}
+        self._current: dict[tuple[str, int], Callable[[str], Event]] = {}
         self.types = tuple(dict.fromkeys(events))
         for event in self.types:
-            if not event.subject_:
+            subject = event.subject_
+            if not subject:
                 raise TypeError(f"{event.__name__} has no subject; write class {event.__name__}(Event, subject='...')")
-            if event.subject_ in self._decoders:
-                raise TypeError(
-                    f"two events have the subject {event.subject_!r}; keep one, and upcast its older versions"
-                )
-            self._decoders[event.subject_] = decoder_for_event(event, steps)
+            if subject in self._decoders:
+                raise TypeError(f"two events have the subject {subject!r}; keep one, and upcast its older versions")
+            self._decoders[subject] = decoder_for_event(event, steps)
+            self._current[subject, event.version_] = msgspec.json.Decoder(event).decode
         self.subjects = tuple(self._decoders)
 
     def event_of(self, row: Row) -> Any:
         """The event of a row with subject, version, data, stream and number; `UnreadableEvent` if it cannot be read."""
-        subject = row["subject"]
-        try:
-            return self._decoders[subject](row["data"].encode(), row["version"])
-        except KeyError:
-            known = ", ".join(self.subjects) or "none"
-            why = f"{subject} is not known here (known: {known}); declare its class and handle it"
-        except Error as error:
-            why = error.detail
-        raise UnreadableEvent(f"event {row['number']} of stream {row['stream']}: {why}")
+        try:  # what this release itself writes, without detours
+            return self._current[row["subject"], row["version"]](row["data"])
+        except (KeyError, msgspec.MsgspecError):
+            return self._other(row)
 
     def stored_of(self, row: Row) -> Stored[Any]:
         """The event with its place."""
-        place = Position(row["fence"], row["position"])
-        event = self.event_of(row)
-        return Stored(event, row["stream"], row["number"], place, row["id"], row["recorded_at"], row["headers"])
+        return Stored(self.event_of(row), row)
+
+    def _other(self, row: Row) -> Any:
+        subject = row["subject"]
+        decode = self._decoders.get(subject)
+        if decode is None:
+            known = ", ".join(self.subjects) or "none"
+            why = f"{subject} is not known here (known: {known}); declare its class and handle it"
+        else:
+            try:
+                return decode(row["data"].encode(), row["version"])
+            except Error as error:
+                why = error.detail
+        raise UnreadableEvent(f"event {row['number']} of stream {row['stream']}: {why}")

@@ -31,11 +31,10 @@ class Projects:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step did. at: where the checkpoint is now. full: more may follow at once. unsettled: as soon as others end."""
+    """What one step did. at: where the checkpoint is now. full: more may follow at once."""
 
     at: Position
     full: bool = False
-    unsettled: bool = False
 
 
 def projects(event: type[E]) -> Callable[[Project[E]], Project[E]]:
@@ -74,7 +73,7 @@ class Projecting:
         """
         found = await read_settled(connection, after, self.types.subjects, limit)
         if found.upto == after:
-            return Step(after, unsettled=found.unsettled)
+            return Step(after)
         batch = [self.types.stored_of(row) for row in found.rows]
         async with connection.transaction():
             at = await checkpoint.read(connection, lock=True)
@@ -84,7 +83,7 @@ class Projecting:
             if guard is not None:
                 await guard(connection)
             await checkpoint.move(connection, found.upto)
-        return Step(found.upto, found.full, found.unsettled)
+        return Step(found.upto, found.full)
 
     async def _project(self, batch: Sequence[Stored[Any]], connection: Connection) -> None:
         if self._batch is not None:

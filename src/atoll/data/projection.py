@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from atoll.contracts import Error, Unavailable, Upcaster
 from atoll.data.backoff import Backoff
 from atoll.data.checkpoints import CHANNEL, Checkpoint, ProjectionStatus, list_projections
-from atoll.data.event_order import Position, mend
+from atoll.data.event_order import Position, mend, more_follows
 from atoll.data.leases import Leases
 from atoll.data.postgres import DRIVER_ERRORS, Connection, listen, on_lost, one_line
 from atoll.data.projecting import Projecting
@@ -182,9 +182,11 @@ class Projection:
                 unsettled.reset()
                 failed.reset()
             await self._rebuild_if_asked(connection)
-            if step.unsettled and not step.full:
+            if step.full:
+                continue
+            if await more_follows(connection, at):
                 await unsettled.wait()
-            elif not step.full:
+            else:
                 await _pause(self._wake, LOOK_EVERY * random.uniform(0.7, 1.0))
 
     async def _trouble(self, connection: Connection, error: Exception) -> None:
