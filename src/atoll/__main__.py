@@ -15,6 +15,8 @@ def main() -> None:
     match sys.argv[1:]:
         case [verb, target] if verb in _DIRECT and not target.startswith("-"):
             sys.exit(_direct(verb, target))
+        case ["serve", "--describe", target]:
+            sys.exit(_direct("describe", target))
         case _:
             from atoll.cli import main as command
 
@@ -30,6 +32,12 @@ def _direct(verb: str, target: str) -> int:
 
             _wait_at_gate(target)
             serve(target)
+        elif verb == "describe":
+            import json
+
+            from atoll.serve.describe import describe_stacks
+
+            sys.stdout.write(f"{json.dumps(describe_stacks(target, os.environ))}\n")
         else:
             from atoll.serve.migrate import migrate_service
 

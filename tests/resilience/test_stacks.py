@@ -7,14 +7,24 @@ import asyncio
 import pytest
 
 from atoll.contracts import Unavailable
-from atoll.resilience import Breakers, BulkheadFull, NotSent, Record, bulkhead, client_stack, server_stack
+from atoll.resilience import (
+    Breakers,
+    BulkheadFull,
+    NotSent,
+    Reach,
+    Record,
+    ServerPolicy,
+    bulkhead,
+    client_stack,
+    server_stack,
+)
 from atoll.service import Request
 
 
 def test_the_layers_stand_in_their_order_and_each_says_why() -> None:
-    client = client_stack(balance=lambda inner: inner, breakers=Breakers(), endpoint=lambda _: "a")
+    client = client_stack(reach=Reach(lambda inner: inner, Breakers(), lambda _: "a"))
     assert [named.name for named in client] == ["deadline", "bulkhead", "retry", "balance", "breaker"]
-    assert [named.name for named in server_stack()] == ["bulkhead"]
+    assert [named.name for named in server_stack()] == ["shed", "bulkhead"]
     assert all(named.why for stack in (client, server_stack()) for named in stack)
 
 
@@ -46,7 +56,7 @@ async def test_one_server_stack_bounds_all_handlers_together() -> None:
     async def wait(_: Request) -> None:
         await go.wait()
 
-    stack = server_stack(1)
+    stack = server_stack(ServerPolicy(in_flight=1))
     first, second = stack.around(wait), stack.around(wait)
     inside = asyncio.ensure_future(first(Request("a", None)))
     await asyncio.sleep(0)

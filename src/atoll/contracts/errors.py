@@ -41,11 +41,14 @@ class Error(Exception):
     detail: one line for the caller: what is wrong and what to do. Never a secret, never another caller's data.
     fields: the wrong inputs, if that is what it is.
     headers: reply headers, such as ``retry-after``.
+    source: the service whose reply it was; empty for an error of this process's own. What comes from a callee says nothing
+      about the request that is being handled: it does not go on to the caller unless the operation declares it.
     """
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
+    source: str = ""
 
     def __init_subclass__(cls, *, code: str | None = None, status: int | None = None, title: str | None = None) -> None:
         super().__init_subclass__()

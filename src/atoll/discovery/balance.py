@@ -2,36 +2,43 @@
 
 Peak EWMA (Finagle): a slow reply raises an endpoint's cost at once, fast ones lower it over 10 s; multiplied by what is in
 flight there. Two endpoints are drawn at random by weight, and the cheaper one is taken (Mitzenmacher, 2001).
+
+Where releases have different weights, the release is drawn first, so that a canary gets its share exactly, however fast or
+slow it is. A new endpoint among older ones starts slowly: its caches are cold. One that is gone finishes what it has.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from math import exp
 
 from atoll.discovery.registry import Endpoint, Registry
 
 DECAY = 10.0  # seconds
 FIRST_COST = 0.001  # seconds assumed of an endpoint that was never called: it is tried soon
 FIRST_WAIT = 1.0  # seconds that a call waits for the first endpoints after start
+SLOW_START = 10.0  # seconds in which a new endpoint grows from a tenth of its share to all of it
+COLDEST = 0.1
 STARTING = 5.0  # seconds after start in which a call does wait; later a service without endpoints is known to be away
 
 Clock = Callable[[], float]
 Usable = Callable[[Endpoint], bool]
+Watcher = Callable[[tuple[Endpoint, ...]], None]
 
 
 class Load:
     """What is known of one endpoint: its smoothed latency, and what is in flight."""
 
-    __slots__ = ("_at", "_clock", "_cost", "endpoint", "in_flight")
+    __slots__ = ("_at", "_clock", "_cost", "_warm_at", "endpoint", "in_flight")
 
-    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock, *, cold: bool = False) -> None:
         self.endpoint = endpoint
         self.in_flight = 0
+        self._warm_at = clock() + SLOW_START if cold else 0.0
         self._clock = clock
         self._at = clock()
         self._cost = 0.0
@@ -52,16 +59,19 @@ class Load:
         """Whether a call that began then has taken longer than is usual here."""
         return self._clock() - began > self._cost
 
-    def cost(self) -> float:
-        """Seconds of waiting to be expected here."""
-        decayed = self._cost * math.exp((self._at - self._clock()) / DECAY)
-        return max(decayed, FIRST_COST) * (self.in_flight + 1)
+    def cost(self, now: float) -> float:
+        """Seconds of waiting to be expected here; more than that while the endpoint is cold."""
+        cost = self._cost * exp((self._at - now) / DECAY)
+        cost = max(cost, FIRST_COST)
+        if now < self._warm_at:
+            cost /= max(COLDEST, 1 - (self._warm_at - now) / SLOW_START)
+        return cost * (self.in_flight + 1)
 
     def _observe(self, latency: float, now: float) -> None:
         if latency >= self._cost:
             self._cost = latency  # the peak counts at once
         else:
-            kept = math.exp((self._at - now) / DECAY)
+            kept = exp((self._at - now) / DECAY)
             self._cost = self._cost * kept + latency * (1 - kept)
         self._at = now
 
@@ -78,7 +88,8 @@ class Balancer:
         self._random = chance or random.Random()
         self._loads: dict[str, Load] = {}
         self._candidates: tuple[Load, ...] = ()
-        self._weights: tuple[int, ...] | None = None
+        self._even = True
+        self._watchers: list[Watcher] = []
         self._known = asyncio.Event()
         self._patient_until = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -102,6 +113,10 @@ class Balancer:
         """What is known now."""
         return tuple(load.endpoint for load in self._loads.values())
 
+    def on_change(self, watcher: Watcher) -> None:
+        """``watcher`` is told of the endpoints after each change, so that it forgets what is gone."""
+        self._watchers.append(watcher)
+
     async def ready(self, timeout: float = FIRST_WAIT) -> bool:
         """Whether there is an endpoint. Just after the start it waits for the first ones, ``timeout`` seconds at the most."""
         left = self._patient_until - self._clock()
@@ -118,25 +133,33 @@ class Balancer:
         do; if it refuses all, any may be picked, so that a service is never given up for good.
         """
         candidates: Sequence[Load] = self._candidates
-        if len(candidates) == 1:
-            return candidates[0]
-        weights: Sequence[int] | None = self._weights
-        if tried is not None or (usable is not None and not all(usable(load.endpoint) for load in candidates)):
+        if tried is not None or usable is not None:
             candidates = self._narrowed(tried, usable)
-            weights = None if self._weights is None else [load.endpoint.weight for load in candidates]
-        return self._choose(candidates, weights)
+        if not self._even and len(candidates) > 1:
+            return self._by_weight(candidates)
+        return self._cheaper(candidates)
 
-    def _choose(self, candidates: Sequence[Load], weights: Sequence[int] | None) -> Load | None:
+    def _by_weight(self, candidates: Sequence[Load]) -> Load:
+        """A release by its share, then the cheaper of two of its endpoints, each drawn by weight."""
+        chosen = self._drawn(candidates).endpoint.release
+        among = [load for load in candidates if load.endpoint.release == chosen]
+        first, second = self._drawn(among), self._drawn(among)
+        now = self._clock()
+        return first if first.cost(now) <= second.cost(now) else second
+
+    def _drawn(self, candidates: Sequence[Load]) -> Load:
+        return self._random.choices(candidates, [load.endpoint.weight for load in candidates])[0]
+
+    def _cheaper(self, candidates: Sequence[Load]) -> Load | None:
         count = len(candidates)
         if count < 2:
             return candidates[0] if candidates else None
-        if weights is not None:
-            first, second = self._random.choices(candidates, weights, k=2)
-        else:
-            at = int(self._random.random() * count)
-            other = int(self._random.random() * (count - 1))
-            first, second = candidates[at], candidates[other if other < at else other + 1]
-        return first if first.cost() <= second.cost() else second
+        chance = self._random.random
+        at = int(chance() * count)
+        other = int(chance() * (count - 1))
+        first, second = candidates[at], candidates[other if other < at else other + 1]
+        now = self._clock()
+        return first if first.cost(now) <= second.cost(now) else second
 
     def _narrowed(self, tried: Endpoint | None, usable: Usable | None) -> Sequence[Load]:
         others = [load for load in self._candidates if tried is None or load.endpoint.url != tried.url]
@@ -157,13 +180,14 @@ class Balancer:
         for endpoint in endpoints:
             load = old.get(endpoint.url)
             if load is None:
-                load = Load(endpoint, self._clock)
+                load = Load(endpoint, self._clock, cold=bool(old))  # the first ones are all as cold
             load.endpoint = endpoint
             self._loads[endpoint.url] = load
         self._candidates = tuple(load for load in self._loads.values() if load.endpoint.weight > 0)
-        weights = {load.endpoint.weight for load in self._candidates}
-        self._weights = tuple(load.endpoint.weight for load in self._candidates) if len(weights) > 1 else None
+        self._even = len({load.endpoint.weight for load in self._candidates}) < 2
         if self._candidates:
             self._known.set()
         else:
             self._known.clear()
+        for watcher in self._watchers:
+            watcher(endpoints)

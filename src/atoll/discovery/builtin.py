@@ -22,6 +22,7 @@ from atoll.discovery.registry import Endpoint
 
 POLL = 30.0  # seconds that the registry may hold an answer back; it allows 60
 MARGIN = 5.0  # seconds on top of that before a poll counts as failed
+REPEAT = 15.0  # seconds between two registrations of the same endpoint; the registry notices no change
 ANSWER = 5.0  # seconds for every other call
 PAUSE = 0.1, 2.0  # seconds between tries while the registry is away: the first, the longest
 OK = 200
@@ -92,14 +93,16 @@ class BuiltinRegistry:
                 yield known
 
     async def register(self, service: str, endpoint: Endpoint) -> None:
-        """Adds the endpoint; while the registry is away it keeps trying in the background."""
+        """Adds the endpoint, and says so again every `REPEAT` seconds: a registry that was started anew knows nothing."""
         await self._forget(service, endpoint.instance)
+        first = True
         try:
             await self._put(service, endpoint)
         except Exception as failure:
+            first = False
             _logger.warning("the registry is away (%s); registering goes on", _line(failure))
-            task = asyncio.create_task(self._keep_putting(service, endpoint))
-            self._registering[service, endpoint.instance] = task
+        task = asyncio.create_task(self._keep_putting(service, endpoint, REPEAT if first else 0.0))
+        self._registering[service, endpoint.instance] = task
 
     async def deregister(self, service: str, instance: str) -> None:
         """Takes the instance out; a registry that is away is no error: it will find out by itself."""
@@ -132,14 +135,18 @@ class BuiltinRegistry:
         if answer.status >= 300:
             raise Refused(f"the registry answered {answer.status}")
 
-    async def _keep_putting(self, service: str, endpoint: Endpoint) -> None:
+    async def _keep_putting(self, service: str, endpoint: Endpoint, wait: float) -> None:
         pause = _Pause(service)
         while True:
+            await asyncio.sleep(wait)
             try:
                 await self._put(service, endpoint)
-                return
             except Exception as failure:
                 await pause.after(failure)
+                wait = 0.0
+                continue
+            pause.over()
+            wait = REPEAT
 
     async def _forget(self, service: str, instance: str) -> None:
         task = self._registering.pop((service, instance), None)

@@ -11,28 +11,16 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from atoll.contracts.policies import BreakerPolicy
 from atoll.resilience.classify import NotSent, Outcome, classify
 from atoll.resilience.records import BreakerClosed, BreakerOpened, Hook, ignore
 from atoll.service import Handler, Layer, Request
 
 Clock = Callable[[], float]
 Uniform = Callable[[float, float], float]
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerPolicy:
-    """Seconds and counts; see the module."""
-
-    in_a_row: int = 5
-    share: float = 0.5
-    at_least: int = 20
-    window: float = 10.0
-    shortest: float = 5.0
-    longest: float = 300.0
 
 
 class Breaker:
@@ -46,8 +34,12 @@ class Breaker:
         clock: Clock = time.monotonic,
         uniform: Uniform = random.uniform,
         hook: Hook = ignore,
+        key: Hashable = None,
+        troubled: Callable[[Breaker, int], None] = lambda *_: None,
     ) -> None:
         self.name = name
+        self.key = key
+        self._troubled = troubled
         self._policy = policy or BreakerPolicy()
         self._clock = clock
         self._uniform = uniform
@@ -106,6 +98,8 @@ class Breaker:
         policy = self._policy
         most = min(policy.longest, policy.shortest * 2**self._openings)
         seconds = most / 2 + self._uniform(0, most / 2)  # equal jitter
+        if self._openings == 0:
+            self._troubled(self, 1)
         self._openings = min(self._openings + 1, 32)
         self._open_until = self._clock() + seconds
         self._forget()
@@ -113,6 +107,7 @@ class Breaker:
 
     def _close(self) -> None:
         self._openings = 0
+        self._troubled(self, -1)
         self._forget()
         self._hook(BreakerClosed(self.name))
 
@@ -122,7 +117,7 @@ class Breaker:
 
 
 class Breakers:
-    """One breaker an endpoint, made when first needed."""
+    """One breaker an endpoint, made when first needed. troubled: how many of them are not closed; mostly none."""
 
     def __init__(
         self,
@@ -132,14 +127,17 @@ class Breakers:
         uniform: Uniform = random.uniform,
         hook: Hook = ignore,
     ) -> None:
-        self._make = partial(Breaker, policy=policy, clock=clock, uniform=uniform, hook=hook)
+        self._make = partial(
+            Breaker, policy=policy, clock=clock, uniform=uniform, hook=hook, troubled=self._count_troubled
+        )
         self._breakers: dict[Hashable, Breaker] = {}
+        self.troubled = 0
 
     def of(self, key: Hashable) -> Breaker:
         """The breaker of one endpoint; the key's text is its name."""
         found = self._breakers.get(key)
         if found is None:
-            found = self._breakers[key] = self._make(str(key))
+            found = self._breakers[key] = self._make(str(key), key=key)
         return found
 
     def available(self, key: Hashable) -> bool:
@@ -150,22 +148,28 @@ class Breakers:
     def keep(self, keys: set[Hashable]) -> None:
         """Forgets the breakers of endpoints that are gone."""
         for gone in self._breakers.keys() - keys:
-            del self._breakers[gone]
+            self.troubled -= not self._breakers.pop(gone).closed
+
+    def _count_troubled(self, breaker: Breaker, change: int) -> None:
+        if self._breakers.get(breaker.key) is breaker:  # it may be forgotten, with calls still under way
+            self.troubled += change
 
 
 def breaker(breakers: Breakers, endpoint: Callable[[Request], Hashable]) -> Layer:
     """The layer; ``endpoint`` tells which endpoint a request goes to."""
 
+    find, succeeded = breakers.of, Outcome.SUCCEEDED
+
     def layer(inner: Handler) -> Handler:
         async def guarded(request: Request) -> Any:
-            guard = breakers.of(endpoint(request))
+            guard = find(endpoint(request))
             probe = guard.enter()
             try:
                 reply = await inner(request)
             except BaseException as failure:
                 guard.leave(classify(failure), probe=probe)
                 raise
-            guard.leave(Outcome.SUCCEEDED, probe=probe)
+            guard.leave(succeeded, probe=probe)
             return reply
 
         return guarded

@@ -8,19 +8,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from atoll.contracts.policies import BudgetPolicy
 
 Clock = Callable[[], float]
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetPolicy:
-    """share: retries per call. per_second: retries that are always allowed. ttl: seconds that a deposit lasts."""
-
-    share: float = 0.2
-    per_second: float = 10.0
-    ttl: float = 10.0
-    buckets: int = 10  # a deposit's age is known to a tenth of the ttl
 
 
 class RetryBudget:

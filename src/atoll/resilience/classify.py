@@ -26,7 +26,7 @@ class Outcome(Enum):
     SUCCEEDED = "succeeded"
     REJECTED = "rejected"  # the callee is well and refuses this call: 4xx
     NOT_SENT = "not sent"  # it had no effect, for certain
-    THROTTLED = "throttled"  # 429: too much from this caller
+    THROTTLED = "throttled"  # 429, or a 503 with retry-after: the callee is well, and says when to come back
     UNAVAILABLE = "unavailable"  # 502, 503, or a connection that broke
     TIMED_OUT = "timed out"
     FAILED = "failed"  # 500, or an exception that no contract knows
@@ -55,7 +55,9 @@ def classify(failure: BaseException | None) -> Outcome:
         return _of_error(failure)
     if isinstance(failure, asyncio.CancelledError):
         return Outcome.CANCELLED
-    return Outcome.TIMED_OUT if isinstance(failure, TimeoutError) else Outcome.FAILED
+    if isinstance(failure, TimeoutError):
+        return Outcome.TIMED_OUT
+    return Outcome.UNAVAILABLE if isinstance(failure, OSError) else Outcome.FAILED
 
 
 def _of_error(error: Error) -> Outcome:
@@ -65,8 +67,15 @@ def _of_error(error: Error) -> Outcome:
         return Outcome.FAILED
     if isinstance(error, DeadlineExceeded):
         return Outcome.TIMED_OUT
-    if isinstance(error, TooManyRequests):
+    if isinstance(error, TooManyRequests) or _asks_to_come_back(error):
         return Outcome.THROTTLED
     if isinstance(error, (Unavailable, BadGateway)) or error.status in (502, 503):
         return Outcome.UNAVAILABLE
+    if error.status in (408, 504):
+        return Outcome.TIMED_OUT
     return Outcome.REJECTED if error.status < 500 else Outcome.FAILED
+
+
+def _asks_to_come_back(error: Error) -> bool:
+    """A server that sheds load still answers, and fast: a breaker that opened on it would turn its overload into an outage."""
+    return error.status == 503 and "retry-after" in error.headers

@@ -1,4 +1,4 @@
-"""What layers tell their hooks: small frozen records, made only when somebody listens."""
+"""What layers tell their hooks: small frozen records, made only when something out of the ordinary happens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Retrying(Record, frozen=True):
 
 
 class BudgetExhausted(Record, frozen=True):
-    """A retry was not made because too many were made lately."""
+    """A retry or a hedge was not made because too many were made lately."""
 
 
 class BreakerOpened(Record, frozen=True):
@@ -39,6 +39,51 @@ class BulkheadFull(Record, frozen=True):
     """A call was refused because ``limit`` are in flight."""
 
     limit: int
+
+
+class Shed(Record, frozen=True):
+    """A request was refused because the process is busy: ``in_flight`` are there, ``limit`` can be served in time."""
+
+    in_flight: int
+    limit: float
+
+
+class Limited(Record, frozen=True):
+    """A caller was refused because it asks too often; it may come back in ``seconds``."""
+
+    caller: str
+    seconds: float
+
+
+class Hedged(Record, frozen=True):
+    """A second attempt was started after ``delay`` seconds without a reply."""
+
+    delay: float
+
+
+class FellBack(Record, frozen=True):
+    """The fallback's reply was given instead of the callee's; ``outcome`` is what went wrong."""
+
+    outcome: str
+
+
+class Coalesced(Record, frozen=True):
+    """A call waits for the reply to an equal one that is under way."""
+
+
+class CalleeFailed(Record, frozen=True):
+    """An error of ``source``, a service that was called, was about to leave as our own: ``code`` became ``status``."""
+
+    source: str
+    code: str
+    status: int
+
+
+class Faulted(Record, frozen=True):
+    """A fault that somebody ordered was applied: ``delay`` seconds of waiting, or an error with ``status`` (0: none)."""
+
+    delay: float
+    status: int
 
 
 Hook = Callable[[Record], None]

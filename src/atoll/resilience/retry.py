@@ -11,10 +11,10 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from atoll.contracts import Error
+from atoll.contracts.policies import RetryPolicy
 from atoll.resilience.budget import RetryBudget
 from atoll.resilience.classify import Outcome, classify
 from atoll.resilience.records import BudgetExhausted, Hook, Retrying, ignore
@@ -22,15 +22,6 @@ from atoll.service import Handler, Layer, Request
 
 IDEMPOTENCY_KEY = "idempotency-key"
 Sleep = Callable[[float], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """attempts: all together. base, most: seconds of the first and the longest backoff, before jitter."""
-
-    attempts: int = 3
-    base: float = 0.05
-    most: float = 1.0
 
 
 def retry(

@@ -9,26 +9,27 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from atoll.contracts import Event
 from atoll.data import Database
-from atoll.discovery import Balancer
 from atoll.messaging import Consumer, Relay
+from atoll.messaging.steps import consumer_stack
+from atoll.serve.calling import Callees
 from atoll.serve.documents import documents_of
 from atoll.serve.environment import Environment
 from atoll.serve.failure import CannotServe
-from atoll.serve.handlers import event_handlers, operation_handlers, refuse_gaps
+from atoll.serve.handlers import event_handlers, operation_handlers, operation_stacks, refuse_gaps
 from atoll.serve.parts import (
     broker_of,
-    channel_to,
     database_of,
     identify_of,
     refuse_unknown_callees,
-    registry_of,
     tokens_of,
 )
+from atoll.serve.policies import resilience_of
 from atoll.serve.provides import run_providers
 from atoll.serve.settings import read_settings
-from atoll.service import Health, Lifecycle, Service
-from atoll.transport.http import HttpApp, HttpClient
+from atoll.service import Health, Lifecycle, Resilience, Service, Stack
+from atoll.transport.http import HttpApp
 from atoll.transport.http.client.pyreqwest import PyreqwestClient
 from atoll.transport.http.server.uvicorn import HttpServer
 
@@ -40,13 +41,15 @@ def assemble(service: Service, environment: Environment, values: Mapping[str, st
     refuse_gaps(service)
     refuse_unknown_callees(service, environment)
     settings = {kind: read_settings(kind, values) for kind in service.settings}
-    return Running(service, environment, settings)
+    return Running(service, environment, settings, resilience_of(service, values))
 
 
 class Running:
-    """One instance of a service."""
+    """One instance of a service. stacks: what protects each operation; callees: the services that it calls."""
 
-    def __init__(self, service: Service, environment: Environment, settings: dict[type, Any]) -> None:
+    def __init__(
+        self, service: Service, environment: Environment, settings: dict[type, Any], resilience: Resilience
+    ) -> None:
         self.service = service
         self.environment = environment
         self.health = Health()
@@ -55,16 +58,24 @@ class Running:
         self._lifecycle = Lifecycle(report=_report)
         self._database = database_of(service, environment)
         self._broker = broker_of(service, environment)
+        self._http = PyreqwestClient()
+        self._server: HttpServer | None = None
+        self.callees = Callees(service, resilience, environment, self._http)
+        self.stacks = operation_stacks(service, resilience, self._database, self._waiting)
+
+    def consumer_stacks(self) -> dict[type[Event], Stack]:
+        """What the consumer does around the handler of each event."""
+        return {event: consumer_stack() for event in self.service.consumers}
 
     async def start(self) -> None:
         """Starts parts first and the listener last. Parts that are away don't hold the start up; readiness tells."""
-        http = PyreqwestClient()
-        self._lifecycle.on_stop("http client", http.close)
+        self._lifecycle.on_stop("http client", self._http.close)
         await self._start_database()
         await self._start_broker()
-        provided = await self._provide(await self._clients(http))
+        await self.callees.start(self._lifecycle)
+        provided = await self._provide(self.callees.clients)
         await self._start_messaging(provided)
-        await self._start_server(http, provided)
+        await self._start_server(provided)
         self.health.started = True
 
     async def stop(self) -> None:
@@ -81,18 +92,6 @@ class Running:
         if self._broker is not None:
             await self._lifecycle.start("broker", self._broker)
             self.health.add("broker", self._broker.check)
-
-    async def _clients(self, http: HttpClient) -> dict[type, Any]:
-        clients: dict[type, Any] = {}
-        if not self.service.calls:
-            return clients
-        registry = registry_of(self.environment, http)
-        self._lifecycle.on_stop("registry", registry.close)
-        for api in self.service.calls:
-            balancer = Balancer(api.service_, registry)
-            await self._lifecycle.start(f"balancer for {api.service_}", balancer)
-            clients[api] = api(channel_to(api, self.service, self.environment, balancer, http))
-        return clients
 
     async def _provide(self, clients: dict[type, Any]) -> dict[type, Any]:
         known: dict[type, Any] = {**self._settings, **clients}
@@ -111,24 +110,27 @@ class Running:
         if handlers:
             await self._lifecycle.start("consumer", Consumer(database, broker, handlers, group=self.service.name))
 
-    async def _start_server(self, http: HttpClient, provided: dict[type, Any]) -> None:
-        tokens = tokens_of(self.environment, http)
+    async def _start_server(self, provided: dict[type, Any]) -> None:
+        tokens = tokens_of(self.environment, self._http)
         if tokens is not None:
             self._lifecycle.on_stop("token keys", tokens.close)
         app = HttpApp(
             self.service.name,
-            operation_handlers(self.service, provided, self._database),
+            operation_handlers(self.service, provided, self._database, self.stacks),
             identify=identify_of(self.environment, tokens),
             health=self.health,
             mounts=self.service.mounts,
             documents=documents_of(self.service, self.environment.system),
         )
-        server = HttpServer(app, self.environment.host, self.environment.port)
+        server = self._server = HttpServer(app, self.environment.host, self.environment.port)
         try:
             await self._lifecycle.start("http", server)
         except OSError as error:
             raise CannotServe(f"cannot listen on {self.environment.host}:{self.environment.port}: {error}") from None
         self.url = f"http://{self.environment.host}:{server.port}"
+
+    def _waiting(self) -> int:
+        return 0 if self._server is None else self._server.waiting
 
 
 def _report(name: str, error: BaseException) -> None:

@@ -36,6 +36,7 @@ class Environment:
     jwt_audience: str = ""
     drain_wait: float = DEFAULT_DRAIN_WAIT
     grace: float = DEFAULT_GRACE
+    faults: bool = False
     log: str = "text"
     log_level: str = "info"
 
@@ -52,6 +53,7 @@ def read_environment(values: Mapping[str, str]) -> Environment:
     }  # fmt: skip
     return Environment(
         **texts,
+        faults=_switch(values, "ATOLL_FAULTS"),
         port=int(_number(values, "ATOLL_PORT", 8000, low=0, high=65535)),
         drain_wait=_number(values, "ATOLL_DRAIN_WAIT", DEFAULT_DRAIN_WAIT, low=0, high=3600),
         grace=_number(values, "ATOLL_GRACE", DEFAULT_GRACE, low=0, high=3600),
@@ -72,6 +74,13 @@ def _number(values: Mapping[str, str], name: str, default: float, *, low: float,
     if not low <= number <= high:
         raise CannotServe(f"{name} is {text}; it must be between {low:g} and {high:g}")
     return number
+
+
+def _switch(values: Mapping[str, str], name: str) -> bool:
+    text = values.get(name, "") or "off"
+    if text not in {"on", "off"}:
+        raise CannotServe(f"{name} is {text!r}; it is on or off")
+    return text == "on"
 
 
 def _endpoints(values: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from atoll.contracts import Api
 from atoll.data import Database
-from atoll.discovery import Balancer, BuiltinRegistry, Registry, StaticRegistry
+from atoll.discovery import BuiltinRegistry, Registry, StaticRegistry
 from atoll.messaging import Broker, open_broker
-from atoll.security import Identify, TokenVerifier, make_identify, peer_header
+from atoll.security import Identify, TokenVerifier, make_identify
 from atoll.serve.environment import Environment
 from atoll.serve.failure import CannotServe
 from atoll.service import Service
-from atoll.transport.http import HttpChannel, HttpClient
+from atoll.transport.http import HttpClient
 
 JWKS_TIMEOUT = 2.0  # seconds for one fetch of the keys
 
@@ -70,15 +69,6 @@ def refuse_unknown_callees(service: Service, environment: Environment) -> None:
             raise CannotServe(
                 f"{service.name} calls {api.service_}; set ATOLL_REGISTRY_URL, or {variable} to its base URL"
             )
-
-
-def channel_to(
-    api: type[Api], service: Service, environment: Environment, balancer: Balancer, http: HttpClient
-) -> HttpChannel:
-    """What carries the calls to one Api."""
-    secret = environment.peer_keys.get(api.service_)
-    header = peer_header(environment.service or service.name, secret) if secret else None
-    return HttpChannel(api, balancer=balancer, http=http, peer_header=header)
 
 
 def tokens_of(environment: Environment, http: HttpClient) -> TokenVerifier | None:

@@ -10,6 +10,7 @@ from atoll.service.health import Health, HealthReport
 from atoll.service.lifecycle import Component, Lifecycle
 from atoll.service.plan import Sources, bind
 from atoll.service.request import Caller, Handler, Layer, Request
+from atoll.service.resilience import Resilience
 from atoll.service.service import Service
 from atoll.service.stack import Named, Stack
 
@@ -24,6 +25,7 @@ __all__ = [
     "Lifecycle",
     "Named",
     "Request",
+    "Resilience",
     "Service",
     "Sources",
     "Stack",

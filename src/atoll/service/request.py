@@ -76,6 +76,19 @@ class Request:
         self.scope: dict[Any, Any] = {}
         self.reply_headers: dict[str, str] = {}
 
+    def twin(self) -> Request:
+        """The same request for another attempt at the same time: what layers put into one's scope stays out of the other's."""
+        twin = Request(
+            self.name,
+            self.message,
+            operation=self.operation,
+            headers=self.headers,
+            caller=self.caller,
+            deadline=self.deadline,
+        )
+        twin.scope = dict(self.scope)
+        return twin
+
     def remaining(self) -> float:
         """Seconds until the deadline; DeadlineExceeded if none are left."""
         left = self.deadline - time.monotonic()

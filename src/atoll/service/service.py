@@ -8,6 +8,7 @@ from typing import Any
 from atoll.contracts import Api, Event, Operation
 from atoll.contracts.operations import RouteShape, route_shape
 from atoll.service.handlers import Implements, mark_of, name_of
+from atoll.service.resilience import Resilience
 
 Provider = Callable[..., Any]
 
@@ -22,6 +23,7 @@ class Service:
     settings: msgspec Structs or dataclasses read once from the environment: field ``card_limit`` is ``CARD_LIMIT``.
     migrations: ``package:folder`` with the Alembic revisions of its own tables; given means that it owns a database.
     mounts: ASGI applications by path prefix.
+    resilience: what differs from the default stacks (timeouts, retries, limits), by client and operation.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Service:
         migrations: str = "",
         mounts: Mapping[str, Any] | None = None,
         version: str = "0.0.0",
+        resilience: Resilience | None = None,
     ) -> None:
         self.name = name
         self.calls = tuple(calls)
@@ -45,6 +48,7 @@ class Service:
         self.migrations = migrations
         self.mounts = dict(mounts or {})
         self.version = version
+        self.resilience = resilience or Resilience()
         self.operations: dict[Operation[Any, Any], Callable[..., Any]] = {}
         self.consumers: dict[type[Event], Callable[..., Any]] = {}
         for handler in handlers:

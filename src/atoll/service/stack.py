@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from atoll.service.request import Handler, Layer
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A layer, its name, and why it stands where it stands."""
+    """A layer, its name, why it stands where it stands, and the numbers that it works with."""
 
     name: str
     layer: Layer
     why: str = ""
+    numbers: Mapping[str, object] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """``retry  attempts=3 base=0.05``."""
+        return " ".join((self.name, *(f"{name}={value}" for name, value in self.numbers.items())))
 
 
 class Stack:
@@ -52,7 +57,7 @@ class Stack:
         """With another layer in the place of ``name``."""
         at = self._index(name)
         old = self._layers[at]
-        return Stack((*self._layers[:at], Named(old.name, layer, old.why), *self._layers[at + 1 :]))
+        return Stack((*self._layers[:at], Named(old.name, layer, old.why, old.numbers), *self._layers[at + 1 :]))
 
     def without(self, name: str) -> Stack:
         """Without the layer called ``name``."""

@@ -5,25 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from atoll.discovery import Balancer, Endpoint
-from atoll.discovery.balance import FIRST_WAIT
+from atoll.discovery.balance import FIRST_WAIT, Load
 from atoll.resilience import Breakers, NotSent, classify
 from atoll.service import Handler, Layer, Request
 
 
 def balance(balancer: Balancer, breakers: Breakers) -> Layer:
-    """Puts the chosen `Endpoint` into the request's scope; a repeat goes to another one where there is another."""
+    """Puts the chosen `Endpoint` and its `Load` into the request's scope; a repeat goes to another one where there is another."""
 
     def usable(endpoint: Endpoint) -> bool:
         return breakers.available(endpoint.url)
 
     def layer(inner: Handler) -> Handler:
         async def balanced(request: Request) -> Any:
-            load = balancer.pick(tried=request.scope.get(Endpoint), usable=usable)
+            scope = request.scope
+            load = balancer.pick(tried=scope.get(Endpoint), usable=usable if breakers.troubled else None)
             if load is None and await balancer.ready(min(FIRST_WAIT, request.remaining() / 2)):
                 load = balancer.pick(usable=usable)
             if load is None:
                 raise NotSent(f"{balancer.service} has no instance that answers now")
-            request.scope[Endpoint] = load.endpoint
+            scope[Endpoint] = load.endpoint
+            scope[Load] = load
             began = load.begin()
             try:
                 reply = await inner(request)

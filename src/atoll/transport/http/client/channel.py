@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Hashable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 from atoll.contracts import Api, BadGateway, Operation
+from atoll.contracts.policies import ClientPolicy
 from atoll.discovery import Balancer, Endpoint
-from atoll.resilience import Breakers, NotSent, client_stack
+from atoll.discovery.balance import Load
+from atoll.resilience import Breakers, ClientStacks, Faults, Reach, faulty
 from atoll.resilience.deadline import DEADLINE_HEADER, write_remaining
 from atoll.resilience.records import Hook, ignore
 from atoll.resilience.retry import IDEMPOTENCY_KEY
-from atoll.service import Handler, Request, Stack, current_request
+from atoll.service import Handler, Request, Resilience, Stack, current_request
 from atoll.service.request import FOREVER
 from atoll.transport.http.client.balancing import balance, endpoint_url
 from atoll.transport.http.client.events import read_events
@@ -24,11 +28,20 @@ from atoll.transport.http.client.writing import Written, writer_for
 OPENING = 5.0  # seconds for the first answer of a stream
 
 
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """How an Api is called. resilience: what differs from the defaults. faults: the ordered ones; None allows none."""
+
+    resilience: Resilience = field(default_factory=Resilience)
+    faults: Faults | None = None
+    hook: Hook = ignore
+
+
 class HttpChannel:
     """Implements `contracts.Channel` for one Api.
 
     balancer: who answers (start it; it is a Component). peer_header: ``name:secret`` shown to the callee; without it no
-    caller's identity is passed on. stack: the layers around each call; the default is `default_stack`.
+    caller's identity is passed on. calling: the policies. stack: instead of what they say, for all operations.
     """
 
     def __init__(
@@ -38,50 +51,53 @@ class HttpChannel:
         balancer: Balancer,
         http: HttpClient,
         peer_header: str | None = None,
+        calling: Calling | None = None,
         stack: Stack | None = None,
     ) -> None:
-        self._balancer = balancer
         self._http = http
         self._peer_header = peer_header
-        self.stack = default_stack(balancer) if stack is None else stack
-        self._plans = {operation: _Plan(operation) for operation in api.operations_}
-        self._handlers = {operation: self.stack.around(self._sender(plan)) for operation, plan in self._plans.items()}
+        calling = calling or Calling()
+        made = client_stacks(balancer, calling, calling.resilience.client_of(api))
+        self._plans = {one: _Plan(one, _seconds(one, calling)) for one in api.operations_}
+        self.stacks = {one: stack or _stack(made, one, calling) for one in api.operations_}
+        self._handlers = {one: found.around(self._handler(one)) for one, found in self.stacks.items()}
 
     async def call(self, operation: Operation[Any, Any], message: Any) -> Any:
         """The reply. The callee's Error, NotSent, Lost, BadGateway or DeadlineExceeded otherwise."""
-        request = self._request(operation, message, time.monotonic() + operation.deadline)
+        plan = self._plans[operation]
+        request = self._request(plan, message, time.monotonic() + plan.seconds)
         return await self._handlers[operation](request)
 
     async def stream(self, operation: Operation[Any, Any], message: Any) -> AsyncIterator[Any]:
-        """The items of a `Stream[T]` reply, as they come; the callee's Error, also in the middle. It is not repeated."""
-        request = self._request(operation, message, FOREVER)
-        if not await self._balancer.ready():
-            raise NotSent(f"{self._balancer.service} has no instance that answers now")
-        load = self._balancer.pick()
-        if load is None:
-            raise NotSent(f"{self._balancer.service} has no instance that answers now")
-        plan = self._plans[operation]
-        written: Written = request.scope[Written]
-        url = load.endpoint.url + written.target
-        began = load.begin()
-        headers = {**request.headers, "accept": "text/event-stream"}
-        try:
-            async with self._http.stream(operation.method, url, headers, written.body, OPENING) as reply:
-                async for item in _items(plan.reader, reply):
-                    yield item
-        finally:
-            load.end(began, measured=False)
+        """The items of a `Stream[T]` reply, as they come; the callee's Error, also in the middle.
 
-    def _request(self, operation: Operation[Any, Any], message: Any, deadline: float) -> Request:
+        Its opening goes through the stack, and may be repeated as any call; what comes after it is not repeated.
+        """
+        plan = self._plans[operation]
+        request = self._request(plan, message, FOREVER)
+        request.headers = {**request.headers, "accept": "text/event-stream"}
+        async with AsyncExitStack() as open_stream:
+            request.scope[AsyncExitStack] = open_stream
+            reply: HttpStream = await self._handlers[operation](request)
+            load: Load = request.scope[Load]
+            began = load.begin()
+            open_stream.callback(load.end, began, measured=False)
+            async for event in read_events(reply.chunks):
+                if event.kind == "error":
+                    raise plan.reader.problem(event.data)
+                yield plan.reader.message(event.data)
+
+    def _request(self, plan: _Plan, message: Any, deadline: float) -> Request:
+        operation = plan.operation
         current = current_request.get()
-        written = self._plans[operation].write(message)
+        written = plan.write(message)
         headers = passed_headers(current, self._peer_header)
         if written.content_type:
             headers["content-type"] = written.content_type
         if operation.keyed:
             headers[IDEMPOTENCY_KEY] = idempotency_key(operation, current, written.target, written.body)
         request = Request(
-            operation.qualified,
+            plan.name,
             message,
             operation=operation,
             headers=headers,
@@ -90,6 +106,10 @@ class HttpChannel:
         )
         request.scope[Written] = written
         return request
+
+    def _handler(self, operation: Operation[Any, Any]) -> Handler:
+        plan = self._plans[operation]
+        return self._opener(plan) if operation.streams else self._sender(plan)
 
     def _sender(self, plan: _Plan) -> Handler:
         method, read, http = plan.operation.method, plan.reader.read, self._http
@@ -103,29 +123,56 @@ class HttpChannel:
 
         return send
 
+    def _opener(self, plan: _Plan) -> Handler:
+        method, http = plan.operation.method, self._http
 
-def default_stack(balancer: Balancer, *, hook: Hook = ignore) -> Stack:
-    """The default client stack for one balancer, with breakers of its own."""
-    breakers = Breakers(hook=hook)
-    return client_stack(balance=balance(balancer, breakers), breakers=breakers, endpoint=endpoint_url, hook=hook)
+        async def open_stream(request: Request) -> HttpStream:
+            endpoint: Endpoint = request.scope[Endpoint]
+            written: Written = request.scope[Written]
+            async with AsyncExitStack() as failing:
+                opening = http.stream(method, endpoint.url + written.target, request.headers, written.body, OPENING)
+                reply = await failing.enter_async_context(opening)
+                if not 200 <= reply.status < 300:
+                    body = b"".join([chunk async for chunk in reply.chunks])
+                    raise plan.reader.error(HttpReply(reply.status, reply.headers, body))
+                if not reply.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise BadGateway("the reply is no event stream")
+                kept: AsyncExitStack = request.scope[AsyncExitStack]
+                kept.push_async_exit(failing.pop_all().__aexit__)
+            return reply
+
+        return open_stream
+
+
+def client_stacks(balancer: Balancer, calling: Calling, policy: ClientPolicy) -> ClientStacks:
+    """The stacks of one client, with breakers of its own; those of endpoints that are gone are forgotten."""
+    breakers = Breakers(policy.breaker, hook=calling.hook)
+    balancer.on_change(lambda endpoints: breakers.keep({endpoint.url for endpoint in endpoints}))
+    fault = None if calling.faults is None else faulty(calling.faults, balancer.service, hook=calling.hook)
+    reach = Reach(balance(balancer, breakers), breakers, endpoint_url, key=_same_call, fault=fault)
+    return ClientStacks(policy, reach, layers=calling.resilience.client_layers, hook=calling.hook)
+
+
+def _stack(made: ClientStacks, operation: Operation[Any, Any], calling: Calling) -> Stack:
+    return made.opening(operation) if operation.streams else made.of(operation, calling.resilience.call_of(operation))
+
+
+def _seconds(operation: Operation[Any, Any], calling: Calling) -> float:
+    return calling.resilience.call_of(operation).deadline or operation.deadline
+
+
+def _same_call(request: Request) -> Hashable:
+    """What makes two calls equal: what is asked, and for whom."""
+    written: Written = request.scope[Written]
+    return written.target, written.body, request.caller, request.headers.get("atoll-subject")
 
 
 class _Plan:
-    __slots__ = ("operation", "reader", "write")
+    __slots__ = ("name", "operation", "reader", "seconds", "write")
 
-    def __init__(self, operation: Operation[Any, Any]) -> None:
+    def __init__(self, operation: Operation[Any, Any], seconds: float) -> None:
         self.operation = operation
+        self.name = operation.qualified
+        self.seconds = seconds
         self.write = writer_for(operation)
         self.reader = ReplyReader(operation)
-
-
-async def _items(reader: ReplyReader, reply: HttpStream) -> AsyncIterator[Any]:
-    if not 200 <= reply.status < 300:
-        body = b"".join([chunk async for chunk in reply.chunks])
-        raise reader.error(HttpReply(reply.status, reply.headers, body))
-    if not reply.headers.get("content-type", "").startswith("text/event-stream"):
-        raise BadGateway("the reply is no event stream")
-    async for event in read_events(reply.chunks):
-        if event.kind == "error":
-            raise reader.problem(event.data)
-        yield reader.message(event.data)

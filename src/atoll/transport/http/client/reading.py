@@ -55,14 +55,17 @@ class ReplyReader:
                 Problem(status=reply.status, detail=f"{self._service} answered {reply.status} without a problem"), {}
             )
         error.headers.update(_kept(reply.headers))
+        error.source = self._service
         return error
 
     def problem(self, body: bytes) -> Error:
         """The error of a problem document."""
         try:
-            return error_from_problem(_decode_problem(body), self._errors)
+            error = error_from_problem(_decode_problem(body), self._errors)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return Unreadable(f"{self._service} answered with a problem document that cannot be read")
+        error.source = self._service
+        return error
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

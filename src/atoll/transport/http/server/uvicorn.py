@@ -94,6 +94,11 @@ class HttpServer:
         if self._lifespan is not None:
             await self._lifespan.shutdown()
 
+    @property
+    def waiting(self) -> int:
+        """Requests that have come and that the application has not begun to handle: the event loop's queue."""
+        return max(0, len(self._state.tasks) - self._app.entered)
+
     def _sweep_slow(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()

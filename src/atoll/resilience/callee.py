@@ -1,0 +1,50 @@
+"""A callee's errors are not ours: its 404 says nothing about what our own caller asked for.
+
+An error that came over a call and that a handler let through goes on as it is only if the operation declares it. What says
+"not now" stays 503 or 504; everything else is 502: this service asked, and another one did not answer as it should.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import Any
+
+from atoll.contracts import BadGateway, DeadlineExceeded, Error, TooManyRequests, Unavailable
+from atoll.resilience.records import CalleeFailed, Hook, ignore
+from atoll.service import Handler, Layer, Request
+
+_logger = logging.getLogger("atoll.resilience")
+
+
+def callee(declared: Collection[str], *, hook: Hook = ignore) -> Layer:
+    """The layer around one operation's handler. declared: the codes of the errors that its contract names."""
+
+    def layer(inner: Handler) -> Handler:
+        async def answering(request: Request) -> Any:
+            try:
+                return await inner(request)
+            except Error as error:
+                if not error.source or error.code in declared:
+                    raise
+                ours = of_callee(error)
+                hook(CalleeFailed(request.name, error.source, error.code, ours.status))
+                _logger.warning(
+                    "%s: %s answered %s %s (%s); the caller gets %s",
+                    request.name, error.source, error.status, error.code, error.detail, ours.status,
+                )  # fmt: skip
+                raise ours from error
+
+        return answering
+
+    return layer
+
+
+def of_callee(error: Error) -> Error:
+    """What our caller gets for a callee's error."""
+    again = {name: value for name, value in error.headers.items() if name == "retry-after"}
+    if isinstance(error, DeadlineExceeded):
+        return DeadlineExceeded(f"{error.source} did not answer in time")
+    if isinstance(error, (Unavailable, TooManyRequests)):
+        return Unavailable(f"{error.source} cannot answer now; come back later", headers=again)
+    return BadGateway(f"{error.source} did not answer as it should ({error.status} {error.code})")
