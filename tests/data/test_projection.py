@@ -28,6 +28,7 @@ from atoll.data import (
     projects,
     projects_batch,
 )
+from atoll.data.rebuild import Rebuild
 
 events = EventStore([Opened, Moved, Closed], upcasters=[owner_from_name])
 
@@ -304,6 +305,24 @@ async def test_readers_and_writers_go_on_through_a_rebuild(database: Database, s
         left = await connection.fetchval("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'atoll_building%'")
     assert [row["indexname"] for row in names] == ["balances_pkey", "owners", "rich"]
     assert left == 0
+
+
+async def test_the_new_tables_are_not_behind_the_old_ones(
+    database: Database, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The live projection goes on between the last event of the rebuild and the exchange."""
+    projection = await started()
+    await projection.wait_for(await append(database, "a", 0, 1))
+    replay = Rebuild._replay
+
+    async def overtaken(rebuild: Rebuild, connection: Connection, at: Position) -> Position:
+        at = await replay(rebuild, connection, at)
+        await projection.wait_for(await append(database, "a", 2, 10))
+        return at
+
+    monkeypatch.setattr(Rebuild, "_replay", overtaken)
+    await projection.rebuild()
+    assert await balances(database) == {"a": (11, 2)}
 
 
 async def test_a_rebuild_repairs(database: Database, started: Started) -> None:
