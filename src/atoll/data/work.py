@@ -138,7 +138,13 @@ class Work:
         if self._events:
             await insert(self, self._events)
         if self._connection is not None:
-            await self._run(self._connection.execute, "COMMIT")
+            status = await self._run(self._connection.execute, "COMMIT")
+            if (
+                status != "COMMIT"
+            ):  # PostgreSQL says ROLLBACK, and no error, for a transaction that a statement has broken
+                raise RuntimeError(
+                    "a statement of this unit of work failed and its error was caught, so nothing is saved"
+                )
 
     def _committed(self) -> None:
         if self._events:
