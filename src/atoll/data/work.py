@@ -139,9 +139,7 @@ class Work:
             await insert(self, self._events)
         if self._connection is not None:
             status = await self._run(self._connection.execute, "COMMIT")
-            if (
-                status != "COMMIT"
-            ):  # PostgreSQL says ROLLBACK, and no error, for a transaction that a statement has broken
+            if status != "COMMIT":  # PostgreSQL says ROLLBACK, without an error, if a statement broke the transaction
                 raise RuntimeError(
                     "a statement of this unit of work failed and its error was caught, so nothing is saved"
                 )
