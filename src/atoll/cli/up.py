@@ -8,13 +8,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from atoll.cli.options import json_option, print_json, system_option, system_path
 from atoll.system.trouble import Trouble
+
+if TYPE_CHECKING:
+    from atoll.cli.screen import Screen
+    from atoll.platform.local.progress import Progress, Ready
 
 
 @click.command("up")
@@ -38,7 +43,8 @@ def command(
     from atoll.platform.local.options import Options
 
     file = system_path(ctx, system_file)
-    options = Options(isolated=isolated, port=port, watch=not no_watch)
+    faults = os.environ.get("ATOLL_FAULTS", "on") != "off"
+    options = Options(isolated=isolated, port=port, watch=not no_watch, faults=faults)
     if detach:
         _detached(file, options, as_json)
     else:
@@ -47,22 +53,43 @@ def command(
 
 def _foreground(file: Path, options: Any, as_json: bool) -> None:
     from atoll.cli.screen import make_screen
-    from atoll.platform.local.progress import Ready
     from atoll.platform.local.run import run
 
     screen = make_screen(quiet=as_json)
 
+    def show(progress: Progress) -> None:
+        with even_if_nobody_reads():
+            screen.show(progress)
+
     def ready(told: Ready) -> None:
-        screen.end()
-        if as_json:
-            print_json(told.status)
-        else:
-            screen.summary(told.status, told.hints, "Ctrl-C ends it.")
+        with even_if_nobody_reads():
+            _summarise(screen, told, "Ctrl-C ends it.", as_json)
 
     try:
-        asyncio.run(run(file, options, screen.show, ready))
+        asyncio.run(run(file, options, show, ready))
     finally:
-        screen.end()
+        with even_if_nobody_reads():
+            screen.end()
+
+
+def _summarise(screen: Screen, told: Ready, last: str, as_json: bool) -> None:
+    screen.end()
+    if as_json:
+        print_json(told.status)
+    else:
+        screen.summary(told.status, told.hints, last)
+
+
+@contextmanager
+def even_if_nobody_reads() -> Iterator[None]:
+    """What is written to a pipe whose reader has gone (``atoll up | head``) is dropped, now and later; the work goes on."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Not only caught: what is buffered would fail again at the interpreter's end.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _detached(file: Path, options: Any, as_json: bool) -> None:
@@ -94,16 +121,14 @@ def _detached(file: Path, options: Any, as_json: bool) -> None:
     try:
         for told in _told(reading):
             if isinstance(told, Progress):
-                screen.show(told)
+                with even_if_nobody_reads():
+                    screen.show(told)
             elif isinstance(told, Failed):
                 child.wait()
                 raise Trouble(told.line, told.details)
             elif isinstance(told, Ready):
-                screen.end()
-                if as_json:
-                    print_json(told.status)
-                else:
-                    screen.summary(told.status, told.hints, "'atoll down' ends it.")
+                with even_if_nobody_reads():
+                    _summarise(screen, told, "'atoll down' ends it.", as_json)
                 return
         _refuse_silent(child, folder)
     except KeyboardInterrupt:
@@ -111,7 +136,8 @@ def _detached(file: Path, options: Any, as_json: bool) -> None:
         child.wait()
         raise Trouble("interrupted; nothing is left running") from None
     finally:
-        screen.end()
+        with even_if_nobody_reads():
+            screen.end()
 
 
 def _told(handle: int) -> Iterator[object]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from atoll.contracts import Api, RateLimit
+from atoll.contracts.policies import ClientPolicy
 
 
 def _place() -> str:
@@ -118,7 +119,10 @@ class Cors:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The API gateway (Envoy). port 0 takes a free one. tls: serve HTTPS with a development certificate."""
+    """The API gateway (Envoy). port 0 takes a free one. tls: serve HTTPS with a development certificate.
+
+    resilience: how it calls the services: retries and their budget, breaker, requests in flight; as any client inside.
+    """
 
     routes: tuple[Route, ...] = ()
     port: int = 8080
@@ -127,6 +131,7 @@ class Gateway:
     rate_limit: RateLimit = RateLimit(requests=100, per=1.0)
     body_limit: int = 1_048_576
     tls: bool = False
+    resilience: ClientPolicy = field(default_factory=ClientPolicy)
     address: str = "127.0.0.1"
     place: str = field(default_factory=_place, compare=False)
 

@@ -17,7 +17,7 @@ def gateway_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayF
     folder = tmp_path_factory.mktemp("gateway")
     port, admin_port = free_ports(2)
     options = GatewayOptions(
-        port, admin_port, {"orders": "s3cret", "catalog": "other"}, access_log=str(folder / "access.log")
+        port, admin_port, {"orders": "s3cret", "catalog": "other"}, access_log=str(folder / "access.log"), faults=True
     )
     files = GatewayFiles(folder, options)
     files.write_bootstrap()

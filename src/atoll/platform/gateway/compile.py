@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from atoll.platform.gateway.clusters import service_cluster
 from atoll.platform.gateway.endpoints import load_assignment
 from atoll.platform.gateway.entries import Entry, gateway_entries
+from atoll.platform.gateway.faults import EdgeFault
 from atoll.platform.gateway.listener import listener
 from atoll.platform.gateway.options import Endpoint, GatewayModelError, GatewayOptions
 from atoll.platform.gateway.routes import route_configuration
@@ -15,9 +16,18 @@ from atoll.platform.gateway.snapshot import Snapshot
 from atoll.platform.gateway.tracing import receiver_cluster
 from atoll.system import Gateway, System
 
+NO_FAULTS: Mapping[str, EdgeFault] = {}
 
-def compile_snapshot(system: System, endpoints: Mapping[str, Sequence[Endpoint]], options: GatewayOptions) -> Snapshot:
+
+def compile_snapshot(
+    system: System,
+    endpoints: Mapping[str, Sequence[Endpoint]],
+    options: GatewayOptions,
+    faults: Mapping[str, EdgeFault] = NO_FAULTS,
+) -> Snapshot:
     """The snapshot of ``system.gateway`` with each service's endpoints (none: its routes answer 503).
+
+    faults: ordered ones, by service.
 
     `GatewayModelError`, one line, if the model cannot become a gateway.
     """
@@ -30,8 +40,11 @@ def compile_snapshot(system: System, endpoints: Mapping[str, Sequence[Endpoint]]
     services = _services(system, gateway, entries)
     return Snapshot(
         listeners=(listener(gateway, options),),
-        routes=(route_configuration(gateway, entries),),
-        clusters=(*(service_cluster(service, options) for service in services), receiver_cluster(options.otlp_url)),
+        routes=(route_configuration(gateway, entries, faults if options.faults else NO_FAULTS),),
+        clusters=(
+            *(service_cluster(service, gateway.resilience, options) for service in services),
+            receiver_cluster(options.otlp_url),
+        ),
         endpoints={service: load_assignment(service, endpoints.get(service, ())) for service in services},
         secrets={
             name: peer_secret(name, options.peer_secrets[name]) for name in services if options.peer_secrets.get(name)

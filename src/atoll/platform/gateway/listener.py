@@ -49,7 +49,7 @@ def _connection_manager(gateway: Gateway, options: GatewayOptions) -> dict[str, 
         stat_prefix="gateway",
         codec_type="AUTO",  # HTTP/1.1, and HTTP/2 by ALPN or by prior knowledge
         rds={"route_config_name": ROUTES, "config_source": routes_source()},
-        http_filters=http_filters(gateway, options.jwks_cache),
+        http_filters=http_filters(gateway, options),
         upgrade_configs=[{"upgrade_type": "websocket", "enabled": False}],  # off unless a route asks for it
         early_header_mutation_extensions=client_headers_removed(),
         local_reply_config=local_reply_config(),

@@ -63,6 +63,7 @@ class GatewayOptions:
     otlp_url: where Envoy sends its spans (OTLP over HTTP), such as ``http://127.0.0.1:4318/v1/traces``; empty: nowhere.
     jwks_cache: seconds for which the token issuer's keys are used before they are fetched again. A new key is accepted
       at the latest after that time, so an issuer publishes a key at least so long before it signs with it.
+    faults: whether somebody may order faults (see `EdgeFault`); only where people develop.
     concurrency: Envoy's worker threads. max_connections: clients' connections at once; more are closed at once.
     """
 
@@ -73,5 +74,6 @@ class GatewayOptions:
     access_log: str = ""
     otlp_url: str = ""
     jwks_cache: float = 2.0
+    faults: bool = False
     concurrency: int = 2
     max_connections: int = 10_000

@@ -5,11 +5,11 @@ Policies are on the routes and not in the listener, so that changing one never t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from atoll.platform.gateway import access, body_limit, cors, jwt, rate_limit
+from atoll.platform.gateway import access, body_limit, cors, faults, jwt, rate_limit
 from atoll.platform.gateway.deadlines import deadline_headers, route_timeouts
 from atoll.platform.gateway.entries import Entry
 from atoll.platform.gateway.matches import EVENTS, WEBSOCKET, covers, prefix_rewrite, route_match
@@ -20,23 +20,34 @@ from atoll.system import Gateway
 ROUTES = "gateway"
 
 
-def route_configuration(gateway: Gateway, entries: Sequence[Entry]) -> dict[str, Any]:
-    """The RouteConfiguration resource."""
+def route_configuration(
+    gateway: Gateway, entries: Sequence[Entry], ordered: Mapping[str, faults.EdgeFault]
+) -> dict[str, Any]:
+    """The RouteConfiguration resource. ordered: faults by service."""
     exact = [entry for entry in entries if not entry.is_prefix]
     prefixes = [entry for entry in entries if entry.is_prefix]
     host: dict[str, Any] = {
         "name": ROUTES,
         "domains": ["*"],
         "routes": [
-            *(_route(gateway, entry) for entry in exact),
+            *(_with_fault(_route(gateway, entry), entry, ordered) for entry in exact),
             *_other_methods(gateway, exact),
-            *(route for entry in prefixes for route in _prefix_routes(gateway, entry)),
+            *(_with_fault(route, entry, ordered) for entry in prefixes for route in _prefix_routes(gateway, entry)),
         ],
     }
     if gateway.cors is not None:
         host["typed_per_filter_config"] = cors.policy(gateway.cors)
     # A route to a cluster that is not there would be accepted otherwise, and answer 503.
     return {"name": ROUTES, "virtual_hosts": [host], "validate_clusters": True}
+
+
+def _with_fault(route: dict[str, Any], entry: Entry, ordered: Mapping[str, faults.EdgeFault]) -> dict[str, Any]:
+    """The route with the fault that was ordered for its service; the mark stays here."""
+    policy = faults.route_policy(ordered.get(entry.service))
+    if policy:
+        route["typed_per_filter_config"] = {**route.get("typed_per_filter_config", {}), **policy}
+        route["request_headers_to_remove"] = [*route.get("request_headers_to_remove", ()), faults.MARK]
+    return route
 
 
 class _Kind(Enum):
@@ -67,7 +78,7 @@ def _route(gateway: Gateway, entry: Entry, kind: _Kind = _Kind.PLAIN) -> dict[st
             "cluster": entry.service,
             **prefix_rewrite(entry),
             **route_timeouts(entry, streams=streams),
-            "retry_policy": retry_policy(entry),
+            "retry_policy": retry_policy(entry, gateway.resilience.retry),
             "upgrade_configs": [{"upgrade_type": "websocket"}] if kind is _Kind.WEBSOCKET else [],
         },
         "request_headers_to_add": [*deadline_headers(entry, streams=streams), *_prefix_header(entry)],

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How ``atoll up`` was asked. isolated: free ports, and no given server. port: the gateway's, instead of the model's."""
+    """How ``atoll up`` was asked. isolated: free ports, and no given server. port: the gateway's, instead of the model's.
+
+    faults: whether somebody may order faults.
+    """
 
     isolated: bool = False
     port: int | None = None
     watch: bool = True
+    faults: bool = True

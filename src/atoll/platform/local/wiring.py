@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atoll.platform.local.folder import Folder
-from atoll.platform.local.ports import LOOPBACK
+from atoll.platform.local.ports import LOOPBACK, Ports
 from atoll.platform.local.process import MARK
 from atoll.system import Service, System
 from atoll.system.routes import destination
@@ -33,6 +33,7 @@ class Wiring:
     broker_url: str
     databases: dict[str, str]
     keys_url: str
+    faults: bool = True
 
     def environment(self, service: Service, instance: str, port: int) -> dict[str, str]:
         """All variables of one instance: the user's own, the protocol's, the service's settings."""
@@ -71,6 +72,7 @@ class Wiring:
             "ATOLL_RELEASE": RELEASE,
             "ATOLL_LOG": "text",
             "ATOLL_DRAIN_WAIT": DRAIN_WAIT,
+            "ATOLL_FAULTS": "on" if self.faults else "off",
             MARK: str(self.folder.path),
         }
 
@@ -113,3 +115,17 @@ def routed(system: System) -> frozenset[str]:
         return frozenset()
     services = (destination(route, system) for route in system.gateway.routes)
     return frozenset(service.name for service in services if service is not None)
+
+
+def serves_keys(system: System, service: Service) -> bool:
+    """Whether it is the service that publishes the keys of the tokens."""
+    gateway = system.gateway
+    return gateway is not None and gateway.jwt is not None and gateway.jwt.service == service.name
+
+
+def keys_url(system: System, ports: Ports) -> str:
+    """Where the keys of the tokens are; empty without tokens."""
+    gateway = system.gateway
+    if gateway is None or gateway.jwt is None:
+        return ""
+    return f"http://{LOOPBACK}:{ports.take(f'{gateway.jwt.service}-1')}{gateway.jwt.jwks_path}"
