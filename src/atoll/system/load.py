@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import tomllib
 import traceback
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import NoReturn
 
+from atoll.system.bytecode import fresh_imports
 from atoll.system.model import System
 from atoll.system.trouble import Trouble
 
@@ -32,7 +34,7 @@ def find_system(option: str | Path | None = None, start: Path | None = None) -> 
 
 
 def load_system(path: Path) -> System:
-    """The one System that the file makes. Its folder goes on the import path."""
+    """The one System that the file makes, read from source (never from cached bytecode). Its folder goes on the import path."""
     path = path.resolve()
     folder = str(path.parent)
     if folder not in sys.path:
@@ -64,15 +66,27 @@ def _named_in_project(project: Path) -> Path | None:
     return path
 
 
+class _FromSource(SourceFileLoader):
+    """Compiles each time."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+
 def _run(path: Path) -> ModuleType:
     # The name a user would import it by; it must not begin with "atoll.system", whose frames `place` leaves out.
-    spec = importlib.util.spec_from_file_location("system", path)
-    if spec is None or spec.loader is None:
+    spec = spec_from_file_location("system", path, loader=_FromSource("system", str(path)))
+    if path.suffix != ".py" or spec is None or spec.loader is None:
         raise Trouble(f"{path}: not a Python file; name a {FILE}")
-    module = importlib.util.module_from_spec(spec)
+    module = module_from_spec(spec)
     sys.modules["system"] = module
     try:
-        spec.loader.exec_module(module)
+        with fresh_imports(path.parent):
+            spec.loader.exec_module(module)
+    except Trouble:
+        raise
     except SyntaxError as error:
         where = Path(error.filename or path).name
         raise Trouble(f"{where}:{error.lineno or 1}: {error.msg}; correct the syntax") from None

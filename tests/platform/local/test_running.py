@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,21 @@ def test_a_changed_file_reloads_its_service_alone(demo: Demo) -> None:
     eventually(lambda: not alive(before["web-1"]))
     after = processes(whole(demo))
     assert {name for name, pid in before.items() if pid not in after.values()} == {"web-1"}
+
+
+def test_two_edits_of_the_same_length_within_one_second_are_both_served(demo: Demo) -> None:
+    gateway = whole(demo)["gateway"]
+    file = demo.folder / "web/src/webapp.py"
+    good = file.read_text("utf-8")
+    for number in (55, 66):
+        edited = demo.folder / "edited"
+        edited.write_text(good.replace("VERSION = ", f"VERSION = {number} or "), "utf-8")
+        os.utime(edited, (1_700_000_000, 1_700_000_000))
+        edited.replace(file)
+        eventually(lambda number=number: get(gateway + "/web/version") == (200, number))  # type: ignore[misc]
+    demo.write("web/src/webapp.py", good)
+    eventually(lambda: get(gateway + "/web/version")[1] not in {55, 66})
+    whole(demo)
 
 
 def test_a_service_that_does_not_start_anew_stays_as_it_was(demo: Demo) -> None:

@@ -28,26 +28,22 @@ from atoll.platform.local.probes import answers_ok
 from atoll.platform.local.process import MARK, Launch
 from atoll.platform.local.registry import Listed
 from atoll.platform.local.wiring import GATEWAY, edge_secret, routed
-from atoll.system import Gateway, System
+from atoll.system import Gateway, System, Trouble
 
 KIND = "envoy"
-_AGAIN = 0.5  # seconds until an unreachable Envoy is told once more
 
 
 class OwnEnvoy:
-    """The gateway's process. port: where clients come in. said: told (one line) when a snapshot was refused."""
+    """The gateway's process. ports: where clients come in, and Envoy's admin."""
 
     kind = KIND
 
-    def __init__(
-        self, folder: Folder, system: System, gateway: Gateway, ports: tuple[int, int], said: Callable[[str], None]
-    ) -> None:
+    def __init__(self, folder: Folder, system: System, gateway: Gateway, ports: tuple[int, int]) -> None:
         self.keeper: Keeper | None = None
         self.port, self._admin_port = ports
         self._folder = folder
         self._system = system
         self._gateway = gateway
-        self._said = said
         self._control: GatewayControl | None = None
         self._options: GatewayOptions | None = None
 
@@ -77,25 +73,17 @@ class OwnEnvoy:
         await self.keeper.start()
 
     async def publish(self, services: Mapping[str, Sequence[Listed]]) -> None:
-        """Make these instances the ones that get traffic. Tries until Envoy is there; a refused snapshot is said, not raised."""
+        """Make these instances the ones that get traffic.
+
+        Trouble when Envoy is away or refuses: it keeps what it had.
+        """
         if self._control is None:
             return
+        endpoints = {name: [_endpoint(listed) for listed in listing] for name, listing in services.items()}
         try:
-            snapshot = self._compile(
-                {name: [_endpoint(listed) for listed in listing] for name, listing in services.items()}
-            )
-        except GatewayModelError as error:
-            self._said(str(error))
-            return
-        while True:
-            try:
-                await self._control.publish(snapshot)
-                return
-            except SnapshotRefused as refused:
-                self._said(str(refused))
-                return
-            except GatewayUnreachable:
-                await asyncio.sleep(_AGAIN)  # it is being brought back
+            await self._control.publish(self._compile(endpoints))
+        except (GatewayModelError, SnapshotRefused, GatewayUnreachable) as error:
+            raise Trouble(str(error)) from None
 
     async def drain(self) -> None:
         """Finish what is in flight, take nothing new."""

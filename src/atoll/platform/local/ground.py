@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from atoll.platform.local.envoy import OwnEnvoy
@@ -43,9 +42,9 @@ class Parts:
         return tuple(part for part in (self.envoy, self.nats, self.postgres) if part is not None)
 
 
-def make_parts(system: System, folder: Folder, ports: Ports, said: Callable[[str], None]) -> Parts:
+def make_parts(system: System, folder: Folder, ports: Ports) -> Parts:
     """Nothing is started yet. Trouble if the gateway's port is in use."""
-    return Parts(_postgres(system, folder, ports), _nats(system, folder, ports), _envoy(system, folder, ports, said))
+    return Parts(_postgres(system, folder, ports), _nats(system, folder, ports), _envoy(system, folder, ports))
 
 
 def _postgres(system: System, folder: Folder, ports: Ports) -> OwnPostgres | GivenPostgres | None:
@@ -68,15 +67,14 @@ def _nats(system: System, folder: Folder, ports: Ports) -> OwnNats | GivenNats |
     return OwnNats(folder, ports.take("nats"), system.name, part.durable)
 
 
-def _envoy(system: System, folder: Folder, ports: Ports, said: Callable[[str], None]) -> OwnEnvoy | None:
+def _envoy(system: System, folder: Folder, ports: Ports) -> OwnEnvoy | None:
     gateway = system.gateway
     if gateway is None:
         return None
     port = gateway.port or ports.take("gateway")
     require_free(port, gateway.address or "0.0.0.0", _who(gateway))
-    return OwnEnvoy(
-        folder, replace(system, gateway=replace(gateway, port=port)), gateway, (port, ports.take("envoy-admin")), said
-    )
+    opened = replace(system, gateway=replace(gateway, port=port))
+    return OwnEnvoy(folder, opened, gateway, (port, ports.take("envoy-admin")))
 
 
 def _who(gateway: Gateway) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -26,13 +25,16 @@ from atoll.platform.local.ledger import SERVICE, end_leftovers, end_marked, open
 from atoll.platform.local.logs import rotate
 from atoll.platform.local.options import Options
 from atoll.platform.local.ports import LOOPBACK, Ports
-from atoll.platform.local.progress import Progress, Report, Stage
+from atoll.platform.local.progress import Report
+from atoll.platform.local.publishing import Listings, Publishing
 from atoll.platform.local.registry import Registry
+from atoll.platform.local.reloads import reload_changed
 from atoll.platform.local.server import JsonServer
 from atoll.platform.local.services import Ground, ServiceRunner
 from atoll.platform.local.status import status
-from atoll.platform.local.watchfiles import SYSTEM_FILE, changes, concerned
-from atoll.platform.local.wiring import Wiring
+from atoll.platform.local.telling import Teller
+from atoll.platform.local.watchfiles import changes
+from atoll.platform.local.wiring import Wiring, keys_url, serves_keys
 from atoll.system import Service, System, Trouble
 
 _ROTATION = 30.0  # seconds between looks at the logs' sizes
@@ -49,16 +51,15 @@ class Supervisor:
         self.root = file.parent
         self.folder = Folder.beside(file)
         self._options = options
-        self._report = report
-        self._began = time.monotonic()
+        self._teller = Teller(report)
+        self._tell = self._teller.tell
         self._stop = asyncio.Event()
         self._ready = asyncio.Event()
-        self._dirty = asyncio.Event()
         self._ledger, self._warning = open_ledger(self.folder)
         self._ports = Ports(self._ledger.state.ports)
-        self._registry = Registry((service.name for service in self.system.services), self._dirty.set)
+        self._registry = Registry((service.name for service in self.system.services), self._registry_changed)
+        self._publishing = Publishing(self._registry.all, self._publish, self._said("envoy"))
         self._syncing: asyncio.Task[None] | None = None
-        self._told: dict[str, Stage] = {}
         self._kinds: dict[str, str] = {}
         self._parts = Parts(None, None, None)
         self._runners: dict[str, ServiceRunner] = {}
@@ -102,16 +103,18 @@ class Supervisor:
             self._tell("atoll", "note", self._warning)
         if left := await end_leftovers(self._ledger):
             self._tell("atoll", "note", f"ended {left} processes that an earlier run left; the data is kept")
-        self._parts = make_parts(self.system, self.folder, self._ports, lambda line: self._tell("envoy", "note", line))
+        self._parts = make_parts(self.system, self.folder, self._ports)
         self._kinds = {part.kind: part.kind for part in self._parts.all()}
         wiring = await self._open()
         for service in self.system.services:
-            ground = Ground(self._ledger, self._ports, self._registry, self._watch, self._publish_once)
-            self._runners[service.name] = ServiceRunner(service, wiring, ground, self._serves_keys(service))
+            ground = Ground(self._ledger, self._ports, self._registry, self._watch, self._publishing.settle)
+            self._runners[service.name] = ServiceRunner(service, wiring, ground, serves_keys(self.system, service))
         await self._start_all()
         self._tasks.append(asyncio.create_task(self._rotate_logs()))
         if self._options.watch:
-            self._tasks.append(asyncio.create_task(self._reload_changed()))
+            batches = changes(self.system, self.root, self._stop)
+            reloading = reload_changed(self.system, self.root, batches, self._replace, self._teller)
+            self._tasks.append(asyncio.create_task(reloading))
 
     async def _open(self) -> Wiring:
         """Open the API, and know all addresses."""
@@ -128,7 +131,7 @@ class Supervisor:
             self.system, self.root, self.folder, url,
             self._parts.nats.broker_url if self._parts.nats is not None else "",
             database_urls(self.system, self._parts.postgres, self.folder),
-            self._keys_url(),
+            keys_url(self.system, self._ports),
         )  # fmt: skip
 
     async def _start_all(self) -> None:
@@ -143,8 +146,8 @@ class Supervisor:
         await gateway
         if self._syncing is not None:
             await self._syncing
-        await self._publish_once()
-        self._tasks.append(asyncio.create_task(self._publish_always()))
+        await self._publishing.once()
+        self._tasks.append(asyncio.create_task(self._publishing.always()))
 
     # ---- the pieces
 
@@ -183,37 +186,24 @@ class Supervisor:
         parts = asyncio.gather(*(asyncio.shield(need) for need in needs))
         await self._runners[service.name].start(parts, early=early)
 
-    async def _publish_once(self) -> None:
-        self._dirty.clear()
+    async def _publish(self, listings: Listings) -> None:
         if self._parts.envoy is not None:
-            await self._parts.envoy.publish(self._registry.all())
+            await self._parts.envoy.publish(listings)
 
-    async def _publish_always(self) -> None:
-        while True:
-            await self._dirty.wait()
-            await self._said_if_failed("envoy", self._publish_once)
+    def _registry_changed(self) -> None:
+        self._publishing.changed()
+
+    async def _replace(self, service: str) -> None:
+        await self._runners[service].replace()
 
     async def _rotate_logs(self) -> None:
+        said = self._said("logs")
         while True:
             await asyncio.sleep(_ROTATION)
-            await self._said_if_failed("logs", partial(asyncio.to_thread, rotate, self.folder.logs))
-
-    async def _reload_changed(self) -> None:
-        async for batch in changes(self.system, self.root, self._stop):
-            if self.root.resolve() / SYSTEM_FILE in batch:
-                self._tell("atoll", "note", f"{SYSTEM_FILE} changed; 'atoll down' and 'atoll up' apply it")
-            for name in sorted(concerned(self.system, self.root, batch)):
-                await self._said_if_failed(
-                    name, self._runners[name].replace, "; the old one stays: correct the code and save it"
-                )
-
-    async def _said_if_failed(self, name: str, action: Callable[[], Awaitable[None]], advice: str = "") -> None:
-        """One failure must not end a task that has to go on for as long as the system runs."""
-        try:
-            await action()
-        except Exception as error:
-            what = str(error) if isinstance(error, Trouble) else f"{type(error).__name__}: {error}"
-            self._tell(name, "note", f"{what}{advice}")
+            try:
+                await asyncio.to_thread(rotate, self.folder.logs)
+            except OSError as error:
+                said(error)
 
     async def _end_tasks(self) -> None:
         for task in self._tasks:
@@ -255,13 +245,13 @@ class Supervisor:
 
     async def scale(self, service: str, instances: int) -> None:
         await self._runner(service).scale(instances)
-        await self._publish_once()
+        await self._publishing.settle()
 
     async def restart(self, service: str) -> None:
         """Replace one service's instances, or (empty) those of each, one service after the other."""
         for runner in (self._runner(service),) if service else tuple(self._runners.values()):
             await runner.replace()
-        await self._publish_once()
+        await self._publishing.settle()
 
     def _runner(self, service: str) -> ServiceRunner:
         if service not in self._runners:
@@ -276,9 +266,9 @@ class Supervisor:
             self._ledger.record(keeper.name, self._kinds.get(keeper.name, SERVICE), identity)
         except Trouble as trouble:  # a full disk must not end the keeping; the processes bear a mark as well
             self._tell("state.json", "note", str(trouble))
-        if keeper.phase in _TOLD:
+        if keeper.phase != "waiting":
             text = keeper.trouble if keeper.phase in {"restarting", "failed"} else self._address(keeper.name)
-            self._tell(keeper.name, _TOLD[keeper.phase], text)
+            self._tell(keeper.name, keeper.phase, text)
 
     def _tell_given(self, name: str, keeper: Keeper | None, url: str) -> None:
         if keeper is None:
@@ -290,32 +280,8 @@ class Supervisor:
             urls |= {instance.name: instance.url for instance in runner.instances}
         return urls.get(name, "")
 
-    def _tell(self, name: str, stage: Stage, text: str = "") -> None:
-        """Each stage once: a process enters "starting" before and after it has a pid."""
-        if stage != "note" and self._told.get(name) == stage:
-            return
-        self._told[name] = stage
-        self._report(Progress(name, stage, time.monotonic() - self._began, text))
-
-    def _serves_keys(self, service: Service) -> bool:
-        gateway = self.system.gateway
-        return gateway is not None and gateway.jwt is not None and gateway.jwt.service == service.name
-
-    def _keys_url(self) -> str:
-        gateway = self.system.gateway
-        if gateway is None or gateway.jwt is None:
-            return ""
-        return f"http://{LOOPBACK}:{self._ports.take(f'{gateway.jwt.service}-1')}{gateway.jwt.jwks_path}"
-
-
-_TOLD: dict[str, Stage] = {
-    "starting": "starting",
-    "ready": "ready",
-    "restarting": "restarting",
-    "stopping": "stopping",
-    "stopped": "stopped",
-    "failed": "failed",
-}
+    def _said(self, name: str) -> Callable[[Exception], None]:
+        return partial(self._teller.failure, name)
 
 
 def _first_trouble(error: BaseException) -> BaseException:
