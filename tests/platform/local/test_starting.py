@@ -20,10 +20,13 @@ from tests.platform.local.demo import (
     eventually,
     get,
     kill,
+    marked_processes,
     processes,
 )
 
 from atoll.platform.local import unprivileged
+from atoll.platform.local.options import Options
+from atoll.platform.local.run import run
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -73,6 +76,34 @@ def test_a_signal_ends_the_foreground_in_order(demo: Demo, number: signal.Signal
     assert_nothing_left(demo, status)
 
 
+def test_a_reader_that_leaves_does_not_end_the_run_and_nothing_is_left_after_it(demo: Demo) -> None:
+    child = subprocess.Popen(
+        demo.argv("up", "--isolated"), cwd=demo.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdout.readline()
+    child.stdout.close()  # as `| head -1` does
+    eventually(lambda: demo.run("wait").returncode == 0)
+    status = demo.json("ps")
+    assert answers(status["gateway"] + "/web/environment")
+    assert child.poll() is None
+    child.send_signal(signal.SIGINT)
+    errors = child.stderr.read()
+    assert (child.wait(30), errors) == (0, "")
+    child.stderr.close()
+    assert_nothing_left(demo, status)
+
+
+async def test_whatever_fails_when_all_is_ready_ends_everything(demo: Demo) -> None:
+    def fails(_: object) -> None:
+        raise ValueError("the screen broke")
+
+    with pytest.raises(ValueError, match="the screen broke"):
+        await run(demo.folder / "system.py", Options(isolated=True), lambda _: None, fails)
+    assert marked_processes(demo.folder / ".atoll") == []
+
+
 def test_a_signal_while_it_starts_leaves_nothing(demo: Demo) -> None:
     child = subprocess.Popen(demo.argv("up", "--isolated"), cwd=demo.folder, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
@@ -81,8 +112,6 @@ def test_a_signal_while_it_starts_leaves_nothing(demo: Demo) -> None:
             break
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=30)
-    from tests.platform.local.demo import marked_processes
-
     assert marked_processes(demo.folder / ".atoll") == []
     assert demo.up()["gateway"]
 
@@ -109,8 +138,6 @@ def test_a_service_that_fails_is_told_with_its_last_lines_and_nothing_is_left(de
     assert line.startswith("raw-")
     assert "ended with exit code 1 before it was ready; see " in line
     assert "  the price list is missing" in done.stderr.splitlines()
-    from tests.platform.local.demo import marked_processes
-
     assert marked_processes(demo.folder / ".atoll") == []
     assert demo.run("down").stdout == "nothing runs\n"
 

@@ -46,9 +46,12 @@ async def run(file: Path, options: Options, report: Report, ready: Callable[[Rea
         for number in _SIGNALS:
             loop.add_signal_handler(number, supervisor.request_stop)
         if await _started(supervisor):
-            ready(Ready(supervisor.status(), system.hints))
-            await supervisor.serve()
-            await supervisor.down()
+            try:
+                with contextlib.suppress(OSError):  # nobody has to read it
+                    ready(Ready(supervisor.status(), system.hints))
+                await supervisor.serve()
+            finally:  # whatever happens, nothing is left running
+                await supervisor.down()
 
 
 async def _started(supervisor: Supervisor) -> bool:
