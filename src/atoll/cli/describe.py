@@ -1,4 +1,4 @@
-"""``atoll describe``: the model, as it is understood."""
+"""``atoll describe``: the model, as it is understood, and the stacks of a service, as they are in force."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from atoll.cli.complete import complete_service
 from atoll.cli.options import json_option, print_json, system_option, system_path
 
 if TYPE_CHECKING:
@@ -13,25 +14,40 @@ if TYPE_CHECKING:
 
 
 @click.command("describe")
+@click.argument("service", default="", shell_complete=complete_service)
+@click.option("--stacks", is_flag=True, help="The layers in force around a service's operations, calls and events.")
 @json_option
 @system_option
 @click.pass_context
-def command(ctx: click.Context, as_json: bool, system_file: str | None) -> None:
-    """Show the model: services, routes, parts."""
+def command(ctx: click.Context, service: str, stacks: bool, as_json: bool, system_file: str | None) -> None:
+    """Show the model: services, routes, parts. With a SERVICE and --stacks: its layers, their numbers and reasons."""
     from atoll.system.load import load_system
 
-    described = describe(load_system(system_path(ctx, system_file)))
+    file = system_path(ctx, system_file)
+    system = load_system(file)
+    if stacks or service:
+        from atoll.cli.stacks import read_stacks, show_stacks
+
+        if not (stacks and service):
+            raise click.UsageError("name a service and say --stacks, such as: atoll describe orders --stacks")
+        found = read_stacks(system, file.parent, service)
+        if as_json:
+            print_json(found)
+        else:
+            show_stacks(found)
+        return
+    described = describe(system)
     if as_json:
         print_json(described)
         return
     click.echo(described["system"])
-    for service in described["services"]:
+    for one in described["services"]:
         facts = [
             f"{name} {value if isinstance(value, (str, int)) else ', '.join(value)}"
-            for name, value in service.items()
+            for name, value in one.items()
             if value and name not in {"name", "place"}
         ]
-        click.echo(f"  {service['name']}: {'; '.join(facts)}  ({service['place']})")
+        click.echo(f"  {one['name']}: {'; '.join(facts)}  ({one['place']})")
     for route in described["routes"]:
         click.echo(f"  {route['method']:<6} {route['path']} -> {route['service'] or 'nowhere'} [{route['access']}]")
     for part in described["parts"]:

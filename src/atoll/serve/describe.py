@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from atoll.serve.assemble import assemble
+from atoll.serve.assemble import Running
 from atoll.serve.environment import Environment, read_environment
+from atoll.serve.handlers import refuse_gaps
 from atoll.serve.load import load_service
+from atoll.serve.policies import resilience_of
 from atoll.service import Service, Stack
 
 _NOWHERE = "http://127.0.0.1:9"  # stands for addresses that only a running system knows; nothing here connects
@@ -20,7 +22,9 @@ def describe_stacks(target: str, values: Mapping[str, str]) -> dict[str, Any]:
     A layer is {"name", "why", "numbers"}. CannotServe, one line, for what `atoll serve` would refuse.
     """
     service = load_service(target)
-    running = assemble(service, _complete(service, read_environment(values)), values)
+    refuse_gaps(service)
+    environment = _complete(service, read_environment(values))
+    running = Running(service, environment, {}, resilience_of(service, values))  # without settings: no stack needs them
     return {
         "service": service.name,
         "server": {operation.qualified: _layers(stack) for operation, stack in running.stacks.items()},

@@ -39,7 +39,7 @@ class Wiring:
         """All variables of one instance: the user's own, the protocol's, the service's settings."""
         variables = {name: value for name, value in os.environ.items() if not name.startswith("ATOLL_")}
         variables["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), variables.get("PATH", os.defpath)))
-        variables["PYTHONPATH"] = self._import_path(service, variables.get("PYTHONPATH", ""))
+        variables["PYTHONPATH"] = import_path(self.root, service, variables.get("PYTHONPATH", ""))
         variables |= self._names(service, instance, port) | self._addresses(service) | self._secrets(service)
         if not service.command:
             variables["PYTHONSAFEPATH"] = "1"  # the working folder must not shadow a package
@@ -55,11 +55,6 @@ class Wiring:
 
     def working_folder(self, service: Service) -> Path:
         return self.root / service.source
-
-    def _import_path(self, service: Service, inherited: str) -> str:
-        source = self.root / service.source
-        code = source / "src" if (source / "src").is_dir() else source
-        return os.pathsep.join(dict.fromkeys(part for part in (str(code), str(self.root), inherited) if part))
 
     def _names(self, service: Service, instance: str, port: int) -> dict[str, str]:
         return {
@@ -102,6 +97,13 @@ class Wiring:
     def edge(self, caller: str, callee: str) -> str:
         """The secret that ``caller`` shows to ``callee``."""
         return edge_secret(self.folder, caller, callee)
+
+
+def import_path(root: Path, service: Service, inherited: str) -> str:
+    """PYTHONPATH of a service: its code, the folder of system.py, and what was there before."""
+    source = root / service.source
+    code = source / "src" if (source / "src").is_dir() else source
+    return os.pathsep.join(dict.fromkeys(part for part in (str(code), str(root), inherited) if part))
 
 
 def edge_secret(folder: Folder, caller: str, callee: str) -> str:

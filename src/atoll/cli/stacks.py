@@ -1,0 +1,64 @@
+"""The stacks of a service, asked of the service itself: a process of its own imports it, assembles it and tells."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+
+from atoll.platform.local.wiring import import_path
+from atoll.system import System, Trouble
+
+LIMIT = 60.0  # seconds for importing a service
+_TITLES = {"server": "offers", "clients": "calls", "consumer": "consumes"}
+
+
+def read_stacks(system: System, root: Path, name: str) -> dict[str, Any]:
+    """What ``python -m atoll serve --describe`` prints; Trouble with its line if the service cannot be assembled."""
+    try:
+        service = system.service(name)
+    except KeyError:
+        known = ", ".join(one.name for one in system.services)
+        raise Trouble(f"there is no service {name!r}; known are {known}") from None
+    if not service.serve:
+        raise Trouble(f"{name} is no atoll service (it has no serve=...), so it has no stacks")
+    variables = {key: value for key, value in os.environ.items() if not key.startswith("ATOLL_")}
+    variables["PYTHONPATH"] = import_path(root, service, variables.get("PYTHONPATH", ""))
+    done = subprocess.run(
+        [sys.executable, "-m", "atoll", "serve", "--describe", service.serve],
+        env={**variables, "PYTHONSAFEPATH": "1", "ATOLL_SYSTEM": system.name, **service.environment},
+        cwd=root / service.source, capture_output=True, text=True, timeout=LIMIT, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+        raise Trouble(f"{name}: {lines[-1]}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def show_stacks(found: dict[str, Any]) -> None:
+    """One block a stack, operations with the same one together; the outermost layer first."""
+    click.echo(found["service"])
+    for side, title in _TITLES.items():
+        by_stack = sorted(found[side].items(), key=lambda item: json.dumps(item[1]))
+        for _, group in groupby(by_stack, key=lambda item: json.dumps(item[1])):
+            same = list(group)
+            click.echo(f"  {title} {', '.join(sorted(name for name, _ in same))}")
+            for line in _lines(same[0][1]):
+                click.echo(f"    {line}")
+
+
+def _lines(layers: list[dict[str, Any]]) -> list[str]:
+    numbers = [" ".join(f"{name}={_text(value)}" for name, value in one["numbers"].items()) or "-" for one in layers]
+    width = max((len(text) for text in numbers), default=0)
+    return [f"{one['name']:<11}  {text:<{width}}  {one['why']}" for one, text in zip(layers, numbers, strict=True)]
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
