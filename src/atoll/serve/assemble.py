@@ -27,6 +27,7 @@ from atoll.serve.parts import (
 )
 from atoll.serve.policies import resilience_of
 from atoll.serve.provides import run_providers
+from atoll.serve.sagas import consumed_events, saga_runner, together
 from atoll.serve.settings import read_settings
 from atoll.service import Health, Lifecycle, Resilience, Service, Stack
 from atoll.transport.http import HttpApp
@@ -65,7 +66,7 @@ class Running:
 
     def consumer_stacks(self) -> dict[type[Event], Stack]:
         """What the consumer does around the handler of each event."""
-        return {event: consumer_stack() for event in self.service.consumers}
+        return {event: consumer_stack() for event in consumed_events(self.service)}
 
     async def start(self) -> None:
         """Starts parts first and the listener last. Parts that are away don't hold the start up; readiness tells."""
@@ -101,13 +102,15 @@ class Running:
 
     async def _start_messaging(self, provided: dict[type, Any]) -> None:
         database, broker = self._database, self._broker
-        if database is None or broker is None:
-            return
+        sagas = saga_runner(self.service, provided, database)
         handlers = event_handlers(self.service, provided)
-        if self.service.publishes:
+        if database is not None and broker is not None and self.service.publishes:
             relay = Relay(database, broker, system=self.environment.system, service=self.service.name)
             await self._lifecycle.start("relay", relay)
-        if handlers:
+        if sagas is not None:
+            handlers = together(handlers, sagas.handlers())
+            await self._lifecycle.start("sagas", sagas)
+        if database is not None and broker is not None and handlers:
             await self._lifecycle.start("consumer", Consumer(database, broker, handlers, group=self.service.name))
 
     async def _start_server(self, provided: dict[type, Any]) -> None:

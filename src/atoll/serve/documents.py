@@ -5,6 +5,7 @@ from __future__ import annotations
 from atoll.contracts.asyncapi import asyncapi
 from atoll.contracts.codec import encode
 from atoll.contracts.openapi import openapi
+from atoll.serve.sagas import consumed_events
 from atoll.service import Service
 
 
@@ -13,7 +14,8 @@ def documents_of(service: Service, system: str) -> dict[str, bytes]:
     documents = {}
     if service.operations:
         documents["/openapi.json"] = encode(openapi(service.name, service.version, service.operations))
-    if service.publishes or service.consumers:
-        found = asyncapi(service.name, service.version, service.publishes, service.consumers, system=system)
+    consumed = consumed_events(service)
+    if service.publishes or consumed:
+        found = asyncapi(service.name, service.version, service.publishes, consumed, system=system)
         documents["/asyncapi.json"] = encode(found)
     return documents

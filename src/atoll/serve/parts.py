@@ -8,6 +8,7 @@ from atoll.messaging import Broker, open_broker
 from atoll.security import Identify, TokenVerifier, make_identify
 from atoll.serve.environment import Environment
 from atoll.serve.failure import CannotServe
+from atoll.serve.sagas import consumed_events
 from atoll.service import Service
 from atoll.transport.http import HttpClient
 
@@ -17,9 +18,9 @@ JWKS_TIMEOUT = 2.0  # seconds for one fetch of the keys
 def database_of(service: Service, environment: Environment) -> Database | None:
     """The service's database, if it owns one."""
     if not service.migrations:
-        if service.consumers or service.publishes:
+        if consumed_events(service) or service.publishes or service.sagas:
             raise CannotServe(
-                f"{service.name} publishes or consumes events, so it needs a database for its outbox and inbox: "
+                f"{service.name} has events or sagas, so it needs a database for its outbox, inbox and journal: "
                 "give Service(...) migrations='package:folder'"
             )
         return None
@@ -34,7 +35,7 @@ def database_of(service: Service, environment: Environment) -> Database | None:
 
 def broker_of(service: Service, environment: Environment) -> Broker | None:
     """The broker, if the service publishes or consumes anything."""
-    if not (service.publishes or service.consumers):
+    if not (service.publishes or consumed_events(service)):
         return None
     if not environment.broker_url:
         raise CannotServe(

@@ -23,6 +23,7 @@ class Service:
     settings: msgspec Structs or dataclasses read once from the environment: field ``card_limit`` is ``CARD_LIMIT``.
     migrations: ``package:folder`` with the Alembic revisions of its own tables; given means that it owns a database.
     mounts: ASGI applications by path prefix.
+    sagas: functions marked with @saga.
     resilience: what differs from the default stacks (timeouts, retries, limits), by client and operation.
     """
 
@@ -37,6 +38,7 @@ class Service:
         settings: Iterable[type] = (),
         migrations: str = "",
         mounts: Mapping[str, Any] | None = None,
+        sagas: Iterable[Callable[..., Any]] = (),
         version: str = "0.0.0",
         resilience: Resilience | None = None,
     ) -> None:
@@ -47,6 +49,7 @@ class Service:
         self.settings = tuple(settings)
         self.migrations = migrations
         self.mounts = dict(mounts or {})
+        self.sagas = tuple(sagas)
         self.version = version
         self.resilience = resilience or Resilience()
         self.operations: dict[Operation[Any, Any], Callable[..., Any]] = {}
