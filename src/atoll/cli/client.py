@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from atoll.platform.local.folder import Folder
+from atoll.platform.local.identity import is_alive
 from atoll.system.trouble import Trouble
 
 ANSWER_LIMIT = 120.0  # seconds; a restart waits until the new instances are ready
@@ -26,8 +27,22 @@ class Client:
         return self.folder.path.exists() and self.folder.is_locked()
 
     def require_running(self) -> None:
-        if not self.runs:
-            raise Trouble(f"{self.folder.path.parent}: the system does not run; start it with 'atoll up'")
+        if self.runs:
+            return
+        where = self.folder.path.parent
+        if left := self.left_over():
+            processes = "one process goes on" if left == 1 else f"{left} processes go on"
+            raise Trouble(
+                f"{where}: the supervisor is gone, and {processes}; "
+                "run 'atoll up' to begin anew on the same data, or 'atoll down' to end them"
+            )
+        raise Trouble(f"{where}: the system does not run; start it with 'atoll up'")
+
+    def left_over(self) -> int:
+        """How many processes of an earlier supervisor still run."""
+        if not self.folder.path.exists():
+            return 0
+        return sum(is_alive(record.identity) for record in self.folder.read_state().processes.values())
 
     def status(self) -> dict[str, Any]:
         return self.call("GET", "/v1/status")

@@ -268,6 +268,14 @@ async def test_after_a_killed_supervisor_all_goes_on_and_the_next_up_works(demo:
     eventually(lambda: not alive(supervisor))
     assert all(alive(pid) for pid in processes(status).values())
     assert answers(status["gateway"] + "/web/environment")
+    for verb in (("ps",), ("restart",), ("wait",), ("scale", "web=2")):
+        said = demo.run(*verb).stderr
+        count = len(processes(status))
+        assert said == (
+            f"{demo.folder}: the supervisor is gone, and {count} processes go on; "
+            "run 'atoll up' to begin anew on the same data, or 'atoll down' to end them\n"
+        )
+    assert "Uvicorn running" in demo.run("logs", "web").stdout
     after = demo.up()
     assert not any(alive(pid) for pid in processes(status).values())
     assert [part["url"] for part in after["parts"].values()] == [part["url"] for part in status["parts"].values()]
