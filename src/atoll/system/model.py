@@ -8,10 +8,14 @@ from pathlib import Path
 
 from atoll.contracts import Api, RateLimit
 from atoll.contracts.policies import ClientPolicy
+from atoll.system.types import require_types
 
 
 def _place() -> str:
-    """``system.py:31``: where the user wrote the node that is being made, for messages that name the place."""
+    """``system.py:31``: where the user wrote the node that is being made, for messages that name the place.
+
+    The dataclasses' own ``__init__`` counts as this module.
+    """
     frame = sys._getframe(2)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("atoll.system", "dataclasses")):
         frame = frame.f_back
@@ -28,6 +32,9 @@ class Part:
     address: str = ""
     durable: bool = True
     place: str = field(default_factory=_place, compare=False)
+
+    def __post_init__(self) -> None:
+        require_types(self, self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,9 @@ class Service:
     health: str | None = None
     place: str = field(default_factory=_place, compare=False)
 
+    def __post_init__(self) -> None:
+        require_types(self, self.place)
+
     @property
     def ready_path(self) -> str:
         """The readiness path; empty for a service that only has a port."""
@@ -97,6 +107,9 @@ class Route:
     websocket: bool = True
     place: str = field(default_factory=_place, compare=False)
 
+    def __post_init__(self) -> None:
+        require_types(self, self.place)
+
 
 @dataclass(frozen=True, slots=True)
 class Jwt:
@@ -108,6 +121,9 @@ class Jwt:
     jwks_path: str = "/.well-known/jwks.json"
     place: str = field(default_factory=_place, compare=False)
 
+    def __post_init__(self) -> None:
+        require_types(self, self.place)
+
 
 @dataclass(frozen=True, slots=True)
 class Cors:
@@ -115,6 +131,9 @@ class Cors:
 
     origins: tuple[str, ...] = ()
     credentials: bool = False
+
+    def __post_init__(self) -> None:
+        require_types(self, _place())
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +154,9 @@ class Gateway:
     address: str = "127.0.0.1"
     place: str = field(default_factory=_place, compare=False)
 
+    def __post_init__(self) -> None:
+        require_types(self, self.place)
+
 
 @dataclass(frozen=True, slots=True)
 class System:
@@ -150,6 +172,9 @@ class System:
     nats: Nats | None = None
     hints: tuple[str, ...] = ()
     place: str = field(default_factory=_place, compare=False)
+
+    def __post_init__(self) -> None:
+        require_types(self, self.place)
 
     def service(self, name: str) -> Service:
         """The service of that name; KeyError if there is none."""
