@@ -23,6 +23,8 @@ THREADS = 4  # for the library's calls that block: metadata, places, closing
 class KafkaBroker:
     """One topic a system, ``<system>.events``, kept for 7 days, with as many partitions as the system has.
 
+    Beside it ``<system>.readers``, compacted: who reads which partition for which group, and how far it got.
+
     url: ``kafka://[user:password@]host:port[,host:port]``, ``kafka+tls://`` for TLS; ``?sasl=SCRAM-SHA-256`` names another
     mechanism than SCRAM-SHA-512. ValueError if it makes no sense.
     """
@@ -31,8 +33,7 @@ class KafkaBroker:
         self.partitions = partitions
         self._options = connection_options(url)
         self._system = system
-        self._topic = f"{system}.events"
-        self._links = Links(lambda: Link.open(self._options, self._topic, self.partitions, self._call))
+        self._links = Links(lambda: Link.open(self._options, system, self.partitions, self._call))
         self._groups: dict[str, GroupReader] = {}
         self._threads: ThreadPoolExecutor | None = None
 
@@ -42,7 +43,7 @@ class KafkaBroker:
         self._links.start()
 
     async def stop(self) -> None:
-        """Commits what was acknowledged, and disconnects."""
+        """Writes down what was acknowledged, and disconnects."""
         for group in self._groups.values():
             await group.close()
         self._groups.clear()
@@ -65,9 +66,12 @@ class KafkaBroker:
         await self._links.get()  # the topic exists
         reader = self._groups.get(group)
         if reader is None:
-            reader = GroupReader(self._options, f"{self._system}.{group}", self._topic, self._call)
+            reader = GroupReader(self._options, self._system, group, self._call, self._append)
             self._groups[group] = reader
         return await reader.take_over(partition, subjects)
+
+    async def _append(self, partition: int, key: str, body: bytes) -> None:
+        await self._links.linked().append(partition, key, body)
 
     async def _call(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)

@@ -1,8 +1,10 @@
-"""All that a process reads for one group: one Kafka consumer, its thread, and the places that it commits.
+"""All that a process reads for one group: one Kafka consumer and its thread.
 
 Partitions are assigned by hand, for the service's own leases say who reads what; so a slow handler is never thrown out of
-the group, and a take-over disturbs no other partition. Who reads a partition stands in the commit's metadata: the newest one
-wins, and the older one sees it within a second, or before its next commit.
+the group, and a take-over disturbs no other partition. Who reads, and how far each subject was read, stands in a compacted
+topic of its own (see `claims`), because a commit holds one number and no lease. Kafka's own commits are made as well, for the
+tools that show a group's lag; nothing here reads them: with librdkafka 2.16 ``committed()`` was seen to wait for ever after
+a coordinator had moved (see librdkafka#5586), and its administrative twin to abort the process when the broker died.
 """
 
 from __future__ import annotations
@@ -10,40 +12,47 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from atoll.messaging.broker import BrokerUnavailable
 from atoll.messaging.floors import MAX_BODY, Floors
-from atoll.messaging.kafka_link import OVERHEAD, header
+from atoll.messaging.kafka_link import header
 from atoll.messaging.kafka_options import Call, one_line
-from atoll.messaging.kafka_place import encode_place
-from atoll.messaging.kafka_places import Places
 from atoll.messaging.kafka_subscription import KafkaSubscription
+from atoll.messaging.kafka_topics import OVERHEAD
 
 log = logging.getLogger("atoll.messaging")
 
+CLAIM_TIMEOUT = 10.0  # seconds
 POLL = 0.05  # seconds
 BATCH = 500  # messages handed to the event loop at once
-COMMIT_EVERY = 0.2  # seconds; acknowledgements within it are committed at once
-LOOK_EVERY = 1.0  # seconds between two looks whether someone took over
-RENEW_EVERY = 3_600.0  # seconds; Kafka forgets the places of a group that commits nothing for a week
+WRITE_EVERY = 0.2  # seconds; acknowledgements within it are written down at once
+
+
+class Append(Protocol):
+    """Appends a record to a partition of the readers' topic; BrokerUnavailable if that is not known to be safe."""
+
+    def __call__(self, partition: int, key: str, body: bytes) -> Awaitable[None]:
+        """Returns when the brokers have it."""
+        ...
 
 
 class GroupReader:
-    """Reads the partitions that were taken over, and commits what was acknowledged."""
+    """Reads the partitions that were taken over, and writes down what was acknowledged."""
 
-    def __init__(self, options: dict[str, Any], group: str, topic: str, call: Call) -> None:
-        self._consumer = Consumer(_consumer_options(options, group))
-        self._places = Places(options, group, topic)
-        self._topic = topic
+    def __init__(self, options: dict[str, Any], system: str, group: str, call: Call, append: Append) -> None:
+        self._consumer = Consumer(_consumer_options(options, f"{system}.{group}"))
+        self._group = group
+        self._events, self._readers_topic = f"{system}.events", f"{system}.readers"
         self._call = call
+        self._append = append
         self._loop = asyncio.get_running_loop()
         self._readers: dict[int, KafkaSubscription] = {}
+        self._assigned: set[tuple[str, int]] = set()
         self._commands: SimpleQueue[tuple[Callable[[], None], asyncio.Future[None]]] = SimpleQueue()
         self._dirty = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -57,100 +66,90 @@ class GroupReader:
         older = self._readers.get(partition)
         if older is not None:
             await older.close()
-            older.end("another subscription took over")
         async with self._turn:
+            reader = KafkaSubscription(
+                changed=self._dirty.set,
+                flow=lambda full: self._flow(partition, full),
+                leave=lambda: self._leave(partition, reader),
+            )
+            self._readers[partition] = reader
             try:
-                reader, start = await self._claim(partition, subjects)
-                self._readers[partition] = reader
-                await self._in_thread(
-                    lambda: self._consumer.incremental_assign([TopicPartition(self._topic, partition, start)])
-                )
+                await self._begin(partition, reader, subjects)
             except (KafkaException, TimeoutError) as error:
-                self._readers.pop(partition, None)
+                await self._forget(partition)
                 raise BrokerUnavailable(f"the broker gave no subscription: {one_line(error)}") from None
+            except BaseException:
+                await self._forget(partition)
+                raise
         return reader
 
     async def close(self) -> None:
-        """Commits, and stops reading."""
+        """Writes down what was acknowledged, and stops reading."""
         for reader in list(self._readers.values()):
             await reader.close()
         self._keeper.cancel()
         await asyncio.gather(self._keeper, return_exceptions=True)
         await self._call(self._close)
 
-    async def _claim(self, partition: int, subjects: Sequence[str]) -> tuple[KafkaSubscription, int]:
-        offset, place = (await self._places.read([partition]))[partition]
-        low, high = await self._places.limits(partition)
-        known = place.all(offset)
-        if any(floor > high for floor in known.values()):
-            log.warning(
-                "%s/%d ends before what its group has read; it is read from its beginning", self._topic, partition
-            )
-            known = {}
-        floors = Floors(known, subjects)
-        reader = KafkaSubscription(
-            floors,
-            changed=self._dirty.set,
-            flow=lambda full: self._flow(partition, full),
-            leave=lambda: self._leave(partition, reader),
-        )
-        await self._commit({partition: reader})
-        return reader, max(low, floors.start - 1)
+    async def _begin(self, partition: int, reader: KafkaSubscription, subjects: Sequence[str]) -> None:
+        await self._assign(self._readers_topic, partition, OFFSET_BEGINNING)
+        await self._append(partition, f"{self._group}/claim", reader.claim.record())
+        async with asyncio.timeout(CLAIM_TIMEOUT):
+            await reader.claim.claimed.wait()
+        reader.begin(Floors(reader.claim.floors(), subjects))
+        await self._assign(self._events, partition, reader.floors.start - 1)
 
     async def _leave(self, partition: int, reader: KafkaSubscription) -> None:
         async with self._turn:
             if self._readers.get(partition) is not reader:
                 return
             if not reader.ended:
-                await self._settle({partition: reader})
-            del self._readers[partition]
-            await self._in_thread(lambda: self._consumer.incremental_unassign([TopicPartition(self._topic, partition)]))
+                await self._write(partition, reader)
+            await self._forget(partition)
+
+    async def _forget(self, partition: int) -> None:
+        del self._readers[partition]
+        where = [TopicPartition(topic, number) for topic, number in self._assigned if number == partition]
+        self._assigned.difference_update([(one.topic, one.partition) for one in where])
+        await self._in_thread(lambda: self._consumer.incremental_unassign(where))
+
+    async def _assign(self, topic: str, partition: int, offset: int) -> None:
+        self._assigned.add((topic, partition))
+        await self._in_thread(lambda: self._consumer.incremental_assign([TopicPartition(topic, partition, offset)]))
 
     def _flow(self, partition: int, full: bool) -> None:
-        where = [TopicPartition(self._topic, partition)]
-        self._commands.put(
-            (lambda: (self._consumer.pause if full else self._consumer.resume)(where), self._loop.create_future())
-        )
-
-    # Commits.
+        where = [TopicPartition(self._events, partition)]
+        change = self._consumer.pause if full else self._consumer.resume
+        self._commands.put((lambda: change(where), self._loop.create_future()))
 
     async def _keep(self) -> None:
         while True:
-            try:
-                async with asyncio.timeout(LOOK_EVERY):
-                    await self._dirty.wait()
-            except TimeoutError:
-                pass
+            await self._dirty.wait()
             self._dirty.clear()
-            async with self._turn:
-                await self._settle({n: reader for n, reader in self._readers.items() if not reader.ended})
-            await asyncio.sleep(COMMIT_EVERY)
+            for partition, reader in list(self._readers.items()):
+                if not reader.ended:
+                    await self._write(partition, reader)
+            await asyncio.sleep(WRITE_EVERY)
 
-    async def _settle(self, readers: dict[int, KafkaSubscription]) -> None:
-        """Ends those that were taken over, and commits for the others; what fails is tried again at the next turn."""
-        if not readers:
+    async def _write(self, partition: int, reader: KafkaSubscription) -> None:
+        """Writes down how far it got; what fails is tried again at the next turn, or comes again."""
+        floors, reached = reader.floors.all(), reader.floors.reached
+        if floors == reader.written:
             return
         try:
-            places = await self._places.read(list(readers))
-            mine = {n: reader for n, reader in readers.items() if places[n][1].owner == reader.owner}
-            for number in readers.keys() - mine.keys():
-                readers[number].end("another subscription took over")
-            await self._commit({n: reader for n, reader in mine.items() if _has_news(reader)})
-        except (KafkaException, BrokerUnavailable, TimeoutError) as error:
-            log.debug("the places of %s are committed later: %s", self._topic, one_line(error))
+            await self._append(partition, f"{self._group}/floors", reader.claim.record(floors))
+        except BrokerUnavailable as error:
+            log.debug("how far %s/%d was read is written down later: %s", self._events, partition, error)
             self._dirty.set()
-
-    async def _commit(self, readers: dict[int, KafkaSubscription]) -> None:
-        if not readers:
             return
-        floors = {number: (reader.floors.reached, reader.floors.all()) for number, reader in readers.items()}
-        await self._places.write(
-            {n: (reached, encode_place(readers[n].owner, reached, known)) for n, (reached, known) in floors.items()}
+        reader.written = floors
+        place = [TopicPartition(self._events, partition, reached)]
+        self._commands.put(
+            (lambda: self._consumer.commit(offsets=place, asynchronous=True), self._loop.create_future())
         )
-        for number, (_, known) in floors.items():
-            readers[number].committed, readers[number].committed_at = known, time.monotonic()
 
-    # The thread that reads. Commands run in it, so that nothing of an assignment arrives after its end.
+    # The thread that reads. Every call to the consumer runs in it: another thread would wait for as long as this one polls, and
+    # nothing of an assignment arrives after its end.
 
     async def _in_thread(self, command: Callable[[], None]) -> None:
         done: asyncio.Future[None] = self._loop.create_future()
@@ -179,16 +178,25 @@ class GroupReader:
 
     def _arrive(self, messages: Sequence[Message[Any, Any]]) -> None:
         for message in messages:
-            reader = self._readers.get(-1 if (number := message.partition()) is None else number)
+            partition = message.partition()
+            reader = self._readers.get(-1 if partition is None else partition)
             error = message.error()
             if error is not None:
                 self._trouble(error, reader)
             elif reader is not None:
-                body, offset = message.value() or b"", message.offset() or 0
-                reader.arrive(header(message, "subject"), header(message, "id"), body, offset + 1)
+                self._give(reader, message)
+
+    def _give(self, reader: KafkaSubscription, message: Message[Any, Any]) -> None:
+        body, offset = message.value() or b"", message.offset() or 0
+        if message.topic() == self._events:
+            reader.arrive(header(message, "subject"), header(message, "id"), body, offset + 1)
+        elif (message.key() or b"").decode(errors="replace").partition("/")[0] == self._group:
+            reader.claim.see(body)
+            if reader.claim.lost.is_set():
+                reader.end("another subscription took over")
 
     def _trouble(self, error: KafkaError, reader: KafkaSubscription | None) -> None:
-        log.debug("reading %s: %s: %s", self._topic, error.name(), error.str())
+        log.debug("reading %s: %s: %s", self._events, error.name(), error.str())
         if reader is not None:
             reader.end(f"the partition cannot be read on: {error.name()}")
 
@@ -197,10 +205,6 @@ class GroupReader:
         self._thread.join()
         self._run_commands()
         self._consumer.close()
-
-
-def _has_news(reader: KafkaSubscription) -> bool:
-    return reader.floors.all() != reader.committed or time.monotonic() - reader.committed_at > RENEW_EVERY
 
 
 def _finish(done: asyncio.Future[None], error: Exception | None) -> None:
@@ -217,9 +221,13 @@ def _consumer_options(options: dict[str, Any], group: str) -> dict[str, Any]:
         "group.id": group,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "auto.offset.reset": "error",  # a place that is gone ends the subscription; the next one looks where to start
+        "auto.offset.reset": "earliest",  # where the retention has overtaken a reader
         "allow.auto.create.topics": False,
         "fetch.message.max.bytes": MAX_BODY + OVERHEAD,
+        "fetch.wait.max.ms": 100,  # a partition that is added waits for the request that is on its way
+        "fetch.error.backoff.ms": 50,
+        "fetch.queue.backoff.ms": 50,
+        "topic.metadata.refresh.fast.interval.ms": 50,
         "queued.min.messages": 2_000,
         "queued.max.messages.kbytes": 8_192,
     }

@@ -9,30 +9,26 @@ from collections import deque
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
-from atoll.messaging.broker import KEEP_DAYS, BrokerUnavailable
+from atoll.messaging.broker import BrokerUnavailable
 from atoll.messaging.floors import MAX_BODY
-from atoll.messaging.kafka_options import Call, error_of, one_line
+from atoll.messaging.kafka_options import Call, one_line
+from atoll.messaging.kafka_topics import EVENTS, OVERHEAD, READERS, ensure_topics
 from atoll.messaging.links import NoLink
 
 log = logging.getLogger("atoll.messaging")
 
-CONNECT_TIMEOUT = 5.0  # seconds
 ACKNOWLEDGE_TIMEOUT = 5.0  # seconds
 PING_TIMEOUT = 2.0  # seconds
 POLL = 0.1  # seconds
-OVERHEAD = 65_536  # bytes of a batch that are not the body
-REPLICAS = 3  # of each partition, in a cluster that has so many brokers; two of them must have a message
 
 
 class Link:
-    """An idempotent producer that waits for all in-sync replicas, and the topic of the system."""
+    """An idempotent producer that waits for all in-sync replicas, and the topics of the system."""
 
-    def __init__(self, options: dict[str, Any], topic: str, call: Call) -> None:
+    def __init__(self, options: dict[str, Any], system: str, call: Call) -> None:
         self.lost = asyncio.Event()
-        self._topic = topic
+        self._events, self._readers = f"{system}.events", f"{system}.readers"
         self._call = call
         self._loop = asyncio.get_running_loop()
         self._producer = Producer(_producer_options(options))
@@ -43,11 +39,12 @@ class Link:
         self._thread.start()
 
     @classmethod
-    async def open(cls, options: dict[str, Any], topic: str, partitions: int, call: Call) -> Link:
-        """Connects, and makes the system's topic where it does not exist; NoLink if that cannot be done now."""
-        link = cls(options, topic, call)
+    async def open(cls, options: dict[str, Any], system: str, partitions: int, call: Call) -> Link:
+        """Connects, and makes the system's topics where they don't exist; NoLink if that cannot be done now."""
+        link = cls(options, system, call)
+        topics = {link._events: EVENTS, link._readers: READERS}
         try:
-            await call(lambda: _ensure_topic(options, topic, partitions))
+            await call(lambda: ensure_topics(link._producer, options, topics, partitions))
         except KafkaException as error:
             await link.close()
             raise NoLink(one_line(error)) from None
@@ -64,27 +61,32 @@ class Link:
     async def ping(self) -> None:
         """Raises unless a broker answers."""
         try:
-            await self._call(lambda: self._producer.list_topics(self._topic, timeout=PING_TIMEOUT))
-        except KafkaException as error:
+            async with asyncio.timeout(PING_TIMEOUT + 1.0):
+                await self._call(lambda: self._producer.list_topics(self._events, timeout=PING_TIMEOUT))
+        except (KafkaException, TimeoutError) as error:
             raise BrokerUnavailable(f"the broker does not answer: {one_line(error)}") from None
 
     async def publish(self, partition: int, subject: str, key: str, message_id: str, body: bytes) -> None:
         """Returns when all in-sync replicas have the message."""
+        headers = {"subject": subject, "id": message_id, "content-type": "application/cloudevents+json"}
+        await self._send(self._events, partition, key, body, headers)
+
+    async def append(self, partition: int, key: str, body: bytes) -> None:
+        """Appends a record to the readers' topic."""
+        await self._send(self._readers, partition, key, body, {"content-type": "application/json"})
+
+    async def _send(self, topic: str, partition: int, key: str, body: bytes, headers: dict[str, str]) -> None:
         if self.lost.is_set():
             raise BrokerUnavailable("the connection to the broker was lost")
         report: asyncio.Future[None] = self._loop.create_future()
         self._waiting.add(report)
         try:
             self._producer.produce(
-                self._topic,
+                topic,
                 body,
                 key=key.encode(),
                 partition=partition,
-                headers=[
-                    ("subject", subject.encode()),
-                    ("id", message_id.encode()),
-                    ("content-type", b"application/cloudevents+json"),
-                ],
+                headers=list(headers.items()),
                 on_delivery=lambda error, _: self._report(report, error),
             )
             async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT + 1.0):
@@ -144,34 +146,6 @@ def _producer_options(options: dict[str, Any]) -> dict[str, Any]:
         "message.timeout.ms": int(ACKNOWLEDGE_TIMEOUT * 1000),
         "message.max.bytes": MAX_BODY + OVERHEAD,
     }
-
-
-def _ensure_topic(options: dict[str, Any], topic: str, partitions: int) -> None:
-    admin = AdminClient(options)
-    metadata = admin.list_topics(timeout=CONNECT_TIMEOUT)
-    found = metadata.topics.get(topic)
-    if found is None:
-        _create_topic(admin, topic, partitions, replicas=min(REPLICAS, len(metadata.brokers)))
-    elif len(found.partitions) != partitions:
-        text = f"the topic {topic} has {len(found.partitions)} partitions and the system {partitions}; they must agree"
-        raise KafkaException(KafkaError(KafkaError.INVALID_PARTITIONS, text))
-
-
-def _create_topic(admin: AdminClient, topic: str, partitions: int, *, replicas: int) -> None:
-    settings = {
-        "retention.ms": str(KEEP_DAYS * 86_400_000),
-        "cleanup.policy": "delete",
-        "max.message.bytes": str(MAX_BODY + OVERHEAD),
-        "min.insync.replicas": str(max(1, replicas - 1)),
-    }
-    wanted = NewTopic(topic, num_partitions=partitions, replication_factor=replicas, config=settings)
-    for made in admin.create_topics([wanted], operation_timeout=CONNECT_TIMEOUT).values():
-        try:
-            made.result()
-        except KafkaException as error:
-            wrapped = error_of(error)
-            if wrapped is None or wrapped.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise
 
 
 def header(message: Message[Any, Any], name: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from atoll.messaging.broker import SubscriptionEnded
+from atoll.messaging.claims import Claim
 from atoll.messaging.floors import Floors, KnownIds
+
+log = logging.getLogger("atoll.messaging")
 
 FULL = 1_000  # messages that wait; the reader pauses then
 ROOM = 250  # and goes on below this
@@ -20,17 +23,13 @@ class KafkaSubscription:
 
     def __init__(
         self,
-        floors: Floors,
         *,
-        owner: str = "",
         changed: Callable[[], None],
         flow: Callable[[bool], None],
         leave: Callable[[], Awaitable[None]],
     ) -> None:
-        self.owner = owner or secrets.token_hex(8)
-        self.floors = floors
-        self.committed = floors.all()
-        self.committed_at = time.monotonic()
+        self.claim = Claim()
+        self.begin(Floors({}, ()))
         self.ended = ""
         self._changed = changed
         self._flow = flow
@@ -39,6 +38,12 @@ class KafkaSubscription:
         self._arrived: deque[KafkaDelivery] = deque()
         self._something = asyncio.Event()
         self._paused = False
+
+    def begin(self, floors: Floors) -> None:
+        """Where the group is; now messages may arrive."""
+        self.floors = floors
+        self.written = floors.all()
+        self._last = 0
 
     async def fetch(self, limit: int, wait: float) -> Sequence[KafkaDelivery]:
         """See `Subscription`."""
@@ -59,7 +64,7 @@ class KafkaSubscription:
         return found
 
     async def close(self) -> None:
-        """See `Subscription`. Commits what was acknowledged."""
+        """See `Subscription`. Writes down what was acknowledged."""
         await self._leave()
         self.end("it was closed")
 
@@ -73,6 +78,13 @@ class KafkaSubscription:
         """The next message of the partition."""
         if self.ended:
             return
+        if sequence < self.floors.start or sequence <= self._last:
+            log.error(
+                "the topic was made anew, or lost its end; delete the system's readers topic as well, then all comes again"
+            )
+            self.end("the topic is younger than what the group has read")
+            return
+        self._last = sequence
         if not self.floors.deliver(subject, sequence):
             self._changed()
         elif message_id and not self._known.is_new(message_id):
@@ -100,7 +112,7 @@ class KafkaDelivery:
         self.subject, self.body, self.sequence = subject, body, sequence
 
     async def acknowledge(self) -> None:
-        """See `Delivery`. It is committed within a fifth of a second, once everything before it is."""
+        """See `Delivery`. It is written down within a fifth of a second, once everything before it is."""
         self._subscription.done(self.sequence)
 
     async def extend(self) -> None:

@@ -1,19 +1,18 @@
-"""Who reads a partition for a group, and how far it got: a small stream of its own, in which the newest claim counts.
+"""The claims of a group's readers on a partition: a small stream of its own.
 
 RabbitMQ keeps the place of a stream's reader only for its own stream protocol, not for AMQP, and no lease there can be taken
-from a holder that hangs. A log can do both: everybody reads the same claims in the same order.
+from a holder that hangs. See `claims`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
+from collections.abc import Mapping
 
 import aio_pika
-import msgspec
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from atoll.messaging.floors import furthest
+from atoll.messaging.claims import Claim
 from atoll.messaging.rabbitmq_link import TROUBLES, Link
 
 LEDGER_BYTES, LEDGER_SEGMENT = 400_000, 100_000  # what is kept; some thousand records, read at every take-over
@@ -21,28 +20,15 @@ CLAIM_TIMEOUT = 10.0  # seconds
 PREFETCH = 1_000
 
 
-class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """owner: a subscription's random name. claim: from here on it is the owner. floors: by subject; see `Floors`."""
-
-    owner: str
-    claim: bool = False
-    floors: dict[str, int] = {}
-
-
-_decode = msgspec.json.Decoder(Record).decode
-
-
 class Ledger:
     """One subscription's view of it. lost: set when another subscription has claimed the partition, or nobody can tell."""
 
     def __init__(self, link: Link, stream: str) -> None:
-        self.lost = asyncio.Event()
+        self._claim = Claim()
+        self.lost = self._claim.lost
         self._link = link
         self._stream = stream
-        self._owner = secrets.token_hex(8)
         self._channel: AbstractChannel | None = None
-        self._before: list[dict[str, int]] = []
-        self._claimed = asyncio.Event()
         self._closing = False
 
     async def claim(self) -> dict[str, int]:
@@ -55,18 +41,17 @@ class Ledger:
         underlay.on_consumer_cancel_callbacks.add(lambda _: self.lost.set())
         queue = await self._channel.get_queue(self._stream, ensure=False)
         await queue.consume(self._on_record, arguments={"x-stream-offset": "first"})
-        await self._append(Record(self._owner, claim=True))
+        await self._append(self._claim.record())
         async with asyncio.timeout(CLAIM_TIMEOUT):
-            await self._claimed.wait()
-        floors = furthest(self._before)
-        self._before.clear()
+            await self._claim.claimed.wait()
+        floors = self._claim.floors()
         if floors:
             await self.write(floors)  # many claims in a row must not push the last floors out
         return floors
 
-    async def write(self, floors: dict[str, int]) -> None:
+    async def write(self, floors: Mapping[str, int]) -> None:
         """Writes down how far we got; BrokerUnavailable if that is not known to be safe."""
-        await self._append(Record(self._owner, floors=floors))
+        await self._append(self._claim.record(floors))
 
     async def close(self) -> None:
         """Looks no more."""
@@ -77,20 +62,13 @@ class Ledger:
         except TROUBLES:
             return  # the connection went meanwhile, and the channel with it
 
-    async def _append(self, record: Record) -> None:
-        body = msgspec.json.encode(record)
+    async def _append(self, body: bytes) -> None:
         message = aio_pika.Message(
             body, content_type="application/json", delivery_mode=aio_pika.DeliveryMode.PERSISTENT
         )
         await self._link.send(self._stream, message)
 
     async def _on_record(self, message: AbstractIncomingMessage) -> None:
-        record = _decode(message.body)
-        if record.claim and record.owner == self._owner:
-            self._claimed.set()
-        elif not self._claimed.is_set():
-            self._before.append(record.floors)
-        elif record.claim:
-            self.lost.set()
+        self._claim.see(message.body)
         if not self._closing:  # a frame behind the channel's end would end the whole connection
             await message.ack()

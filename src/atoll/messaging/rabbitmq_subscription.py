@@ -48,6 +48,7 @@ class RabbitSubscription:
         self._dirty = asyncio.Event()
         self._unanswered: AbstractIncomingMessage | None = None
         self._written = floors.all()
+        self._last = 0
         self._ended = ""
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -107,6 +108,10 @@ class RabbitSubscription:
         if self._ended:
             return
         sequence = int(str(message.headers["x-stream-offset"])) + 1
+        if sequence <= self._last:
+            self._end("a message came out of order")
+            return
+        self._last = sequence
         subject = message.type or ""
         self._unanswered = message
         if self._floors.deliver(subject, sequence):
