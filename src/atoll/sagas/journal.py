@@ -62,6 +62,7 @@ INSERT INTO atoll.saga_steps (saga, name, position, kind, state, due)
 VALUES ($1, $2, $3, $4, 'trying', clock_timestamp() + $5::interval) RETURNING due
 """
 _TAKE = "UPDATE atoll.saga_events SET state = 'taken' WHERE saga = $1 AND seq = $2"
+LEFT_OVER = "UPDATE atoll.saga_events SET state = 'late' WHERE saga = $1 AND state = 'waiting'"
 _LATE = """
 INSERT INTO atoll.saga_events (saga, subject, data, state)
 SELECT id, $2, $3, 'late' FROM atoll.sagas WHERE id = $1 AND (backward OR status IN ('completed', 'compensated'))
@@ -193,6 +194,7 @@ class Journal:
     async def turn(self, work: Work, cause: str) -> None:
         """From now on it is compensated."""
         self._moved(await work.execute(_TURN, self.id, self.version, clean(cause)))
+        await work.execute(LEFT_OVER, self.id)
 
     async def park(self, work: Work, step: str, trouble: str) -> None:
         """It waits for a person."""
@@ -202,6 +204,7 @@ class Journal:
         """It is over."""
         status = "compensated" if self.backward else "completed"
         self._moved(await work.execute(_END, self.id, self.version, status))
+        await work.execute(LEFT_OVER, self.id)
 
     def _moved(self, status: str) -> int:
         if status != "UPDATE 1":

@@ -12,6 +12,7 @@ from atoll.contracts import Conflict, Event, NotFound
 from atoll.data import Database, Row, Work
 from atoll.sagas import starting
 from atoll.sagas.definition import definition_of
+from atoll.sagas.journal import LEFT_OVER, clean
 from atoll.sagas.starting import Started
 from atoll.sagas.steps import Saga
 from atoll.sagas.views import COLUMNS, SagaCount, SagaDetail, SagaView, detail_of, view_of
@@ -135,7 +136,8 @@ class Sagas:
             row = await _open(work, saga_id)
             if row["backward"]:
                 raise Conflict(f"saga {saga_id} is being compensated already; retry or skip what is in the way")
-            await work.execute(_GO_ON, saga_id, True, why)
+            await work.execute(_GO_ON, saga_id, True, clean(why))
+            await work.execute(LEFT_OVER, saga_id)
         await self._told(row["partition"])
 
     def _after(self, work: Work, partition: int) -> None:
