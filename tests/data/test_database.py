@@ -27,8 +27,8 @@ def server(own: PostgresServer) -> PostgresServer:
     return own
 
 
-def database_of(server: PostgresServer, **options: int) -> Database:
-    return Database(server.url("postgres"), service="test", **options)
+def database_of(server: PostgresServer, *, max_size: int = 10) -> Database:
+    return Database(server.url("postgres"), service="test", max_size=max_size)
 
 
 async def add(database: Database) -> None:

@@ -104,9 +104,9 @@ async def test_a_failure_is_not_stored(handle: Handler, till: Till) -> None:
 
 async def test_a_concurrent_twin_waits_for_the_first(handle: Handler, till: Till) -> None:
     till.gate = asyncio.Event()
-    first = asyncio.create_task(handle(request_of()))
+    first = asyncio.ensure_future(handle(request_of()))
     await till.begun.wait()
-    second = asyncio.create_task(handle(request_of()))
+    second = asyncio.ensure_future(handle(request_of()))
     await asyncio.sleep(0.05)
     assert not second.done()
     till.gate.set()
@@ -116,7 +116,7 @@ async def test_a_concurrent_twin_waits_for_the_first(handle: Handler, till: Till
 
 async def test_a_twin_whose_time_runs_out_is_a_conflict(handle: Handler, till: Till) -> None:
     till.gate = asyncio.Event()
-    first = asyncio.create_task(handle(request_of()))
+    first = asyncio.ensure_future(handle(request_of()))
     await till.begun.wait()
     with pytest.raises(Conflict, match="is still being handled") as caught:
         await handle(request_of(seconds=0.2))
@@ -127,9 +127,9 @@ async def test_a_twin_whose_time_runs_out_is_a_conflict(handle: Handler, till: T
 
 async def test_a_twin_goes_ahead_when_the_first_fails(handle: Handler, till: Till) -> None:
     till.gate, till.error = asyncio.Event(), Conflict("sold out")
-    first = asyncio.create_task(handle(request_of()))
+    first = asyncio.ensure_future(handle(request_of()))
     await till.begun.wait()
-    second = asyncio.create_task(handle(request_of()))
+    second = asyncio.ensure_future(handle(request_of()))
     await asyncio.sleep(0.05)
     till.gate.set()
     with pytest.raises(Conflict):

@@ -34,7 +34,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     async with database.connection() as connection:
         await connection.execute("CREATE TABLE ledger (seq bigserial, key text, n int, who text)")
     yield database
-    await database.stop()
+    async with asyncio.timeout(10):  # a test that failed may have left work open
+        await database.stop()
 
 
 @pytest.fixture

@@ -107,6 +107,10 @@ class Partitions:
                 await self._balance(connection, member)
             except DRIVER_ERRORS as error:
                 log.info("the partitions of %s are given up, the database is away: %s", self._name, one_line(error))
+            except (
+                Exception
+            ):  # this must go on as long as the service lives; whatever it is, it is seen and tried again
+                log.exception("holding the partitions of %s failed and starts again", self._name)
             finally:
                 await self._let_go(connection)
             await backoff.wait()

@@ -94,9 +94,10 @@ class Consumer:
         )
 
     async def _released(self, partition: int) -> None:
-        pump = self._pumps.pop(partition, None)
+        pump = self._pumps.get(partition)
         if pump is not None:
             await pump.stop()
+            self._pumps.pop(partition, None)  # not before: if this is cancelled, `_lost` must find it
 
     async def _lost(self) -> None:
         await asyncio.gather(*(self._released(partition) for partition in list(self._pumps)))

@@ -8,8 +8,8 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from atoll.contracts import Invalid
-from atoll.contracts.codec import decoder_for
+from atoll.contracts import BadRequest, Invalid
+from atoll.contracts.codec import invalid
 
 HEADERS = ("traceparent", "tracestate", "correlationid", "causationid")
 
@@ -51,7 +51,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = decoder_for(Envelope)
+_decode = msgspec.json.Decoder(Envelope).decode
 
 
 def encode_envelope(envelope: Envelope) -> bytes:
@@ -61,11 +61,18 @@ def encode_envelope(envelope: Envelope) -> bytes:
 
 def decode_envelope(body: bytes) -> Envelope:
     """The envelope; Invalid or BadRequest if these bytes are none."""
-    envelope = _decode(body)
+    try:
+        envelope = _decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"this is no CloudEvent in JSON: {error}") from None
     if envelope.specversion != "1.0":
         raise Invalid(f"specversion is {envelope.specversion!r}; only 1.0 is known")
     if not envelope.id:
         raise Invalid("id is empty; without one a message cannot be told from its copies")
+    if "\0" in envelope.id or "\0" in envelope.key:
+        raise Invalid("id or key holds a NUL character, which PostgreSQL's text cannot")
     return envelope
 
 

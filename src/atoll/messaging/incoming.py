@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from atoll.contracts import Error, Event
+from atoll.contracts import Event
 from atoll.contracts.codec import decoder_for
 from atoll.messaging.envelope import decode_envelope
 from atoll.service import Handler
@@ -72,7 +72,7 @@ class Routes:
             envelope = decode_envelope(body)
             route = self._routes[subject]
             event = route.decode(bytes(envelope.data))
-        except (Error, KeyError) as error:
+        except Exception as error:  # whatever a decoder raises: a message that nobody can read must not stop the others
             raise Undecodable(f"{subject}: {error}") from error
         key = envelope.key if self._ordered else envelope.id
         return Incoming(Message(envelope.id, key, subject, partition, body), event, envelope.headers(), route.handler)

@@ -30,15 +30,18 @@ class NatsBroker:
         self._link: Link | None = None
         self._linked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
         self._trouble = "not started"
 
     async def start(self) -> None:
         """Returns at once; connects in the background, for ever."""
+        self._stopping = False
         self._task = asyncio.create_task(self._stay_linked(), name="broker: connection")
 
     async def stop(self) -> None:
         """Disconnects."""
         if self._task is not None:
+            self._stopping = True  # cancelling alone may be lost inside of nats-py (cpython#86296: asyncio.wait_for)
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
@@ -71,7 +74,7 @@ class NatsBroker:
 
     async def _stay_linked(self) -> None:
         backoff = Backoff(first=0.05, most=2.0)
-        while True:
+        while not self._stopping:
             try:
                 link = await Link.open(self._servers, self._system)
             except LinkError as error:
@@ -83,7 +86,8 @@ class NatsBroker:
             self._link = link
             self._linked.set()
             try:
-                await link.lost.wait()
+                if not self._stopping:
+                    await link.lost.wait()
             finally:
                 self._link = None
                 self._linked.clear()

@@ -43,6 +43,7 @@ class Pump:
         self._limit = limit
         self._window = window
         self._lanes = Lanes(limit, self._broken)
+        self._stopping = False
         self._reading: asyncio.Task[None] | None = None
         self._held: dict[int, tuple[Delivery, float]] = {}
         self._retrying: set[int] = set()
@@ -60,6 +61,9 @@ class Pump:
     async def stop(self) -> None:
         """Returns when the messages that are being handled are finished; the others stay with the broker."""
         self._handling.stop()
+        self._stopping = (
+            True  # cancelling alone may be lost inside of a client library (cpython#86296: asyncio.wait_for)
+        )
         self._tasks[0].cancel()
         await asyncio.gather(self._tasks[0], return_exceptions=True)
         await self._lanes.drain()
@@ -72,11 +76,12 @@ class Pump:
 
     async def _run(self) -> None:
         backoff = Backoff(first=0.05, most=2.0)
-        while True:
+        while not self._stopping:
             try:
                 subscription = await self._broker.subscribe(self._group, self._routes.subjects, self._partition)
                 try:
-                    await self._read_until_end(subscription, backoff)
+                    if not self._stopping:
+                        await self._read_until_end(subscription, backoff)
                 finally:
                     await subscription.close()
             except (SubscriptionEnded, Unavailable) as error:
@@ -85,8 +90,9 @@ class Pump:
                 Exception
             ):  # a partition must be read as long as it is ours; whatever it is, it is seen and tried again
                 log.exception("reading %s/%d failed and starts again", self._group, self._partition)
-            await self._start_over()
-            await backoff.wait()
+            if not self._stopping:
+                await self._start_over()
+                await backoff.wait()
 
     async def _start_over(self) -> None:
         """What waited comes again with the next subscription, so only what runs is finished."""

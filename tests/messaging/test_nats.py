@@ -1,0 +1,107 @@
+"""What is particular to NATS: its server going away and coming back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from atoll.messaging import SubscriptionEnded
+from atoll.messaging.broker import BrokerUnavailable
+from atoll.messaging.nats import NatsBroker
+from atoll.testing import NatsServer
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[NatsServer]:
+    with NatsServer() as server:
+        yield server
+
+
+@pytest.fixture
+def server(own: NatsServer) -> NatsServer:
+    if own._process is None:
+        own.start()
+    return own
+
+
+async def test_starts_at_once_while_the_server_is_away_and_publishes_when_it_comes(
+    server: NatsServer, system: str
+) -> None:
+    server.stop()
+    broker = NatsBroker(server.url, system=system)
+    started = time.monotonic()
+    await broker.start()
+    assert time.monotonic() - started < 0.5
+    with pytest.raises(BrokerUnavailable, match="the broker is away"):
+        await broker.check()
+    publishing = asyncio.create_task(broker.publish("a.b", "k", "1", b"{}"))
+    await asyncio.to_thread(server.start)
+    await publishing
+    await broker.check()
+    await broker.stop()
+
+
+async def test_a_restart_ends_subscriptions_and_loses_nothing(server: NatsServer, system: str) -> None:
+    broker = NatsBroker(server.url, system=system, partitions=1)
+    await broker.start()
+    subscription = await broker.subscribe("g", ["a.b"], 0)
+    await broker.publish("a.b", "k", "1", b"one")
+    (first,) = await subscription.fetch(10, 5)
+    await asyncio.to_thread(server.kill)
+    await asyncio.to_thread(server.start)
+    with pytest.raises(SubscriptionEnded):
+        await subscription.fetch(10, 5)
+    await first.acknowledge()  # on a dead connection: lost, and harmless
+    await broker.publish("a.b", "k", "2", b"two")
+    again = await broker.subscribe("g", ["a.b"], 0)
+    bodies: list[bytes] = []
+    while len(bodies) < 2:
+        bodies.extend(delivery.body for delivery in await again.fetch(10, 5))
+    assert bodies == [b"one", b"two"]
+    await broker.stop()
+
+
+async def test_a_stream_that_vanished_is_made_again(server: NatsServer, system: str) -> None:
+    broker = NatsBroker(server.url, system=system)
+    await broker.start()
+    await broker.publish("a.b", "k", "1", b"{}")
+    assert broker._link is not None
+    await broker._link.js.delete_stream(f"{system}-events")
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await broker.publish("a.b", "k", "2", b"{}")
+                break
+            except BrokerUnavailable:
+                await asyncio.sleep(0.02)
+    await broker.stop()
+
+
+async def test_two_systems_on_one_server_do_not_meet(server: NatsServer, system: str) -> None:
+    one, other = NatsBroker(server.url, system=system), NatsBroker(server.url, system=f"{system}x")
+    for broker in (one, other):
+        await broker.start()
+    await one.publish("a.b", "k", "the same id", b"one")
+    await other.publish("a.b", "k", "the same id", b"other")
+    for broker, body in ((one, b"one"), (other, b"other")):
+        found: list[bytes] = []
+        for partition in range(8):
+            subscription = await broker.subscribe("g", ["a.b"], partition)
+            found.extend(delivery.body for delivery in await subscription.fetch(10, 0.1))
+        assert found == [body]
+        await broker.stop()
+
+
+async def test_messages_are_kept_in_files_for_a_week(server: NatsServer, system: str) -> None:
+    broker = NatsBroker(server.url, system=system)
+    await broker.start()
+    await broker.publish("a.b", "k", "1", b"{}")
+    assert broker._link is not None
+    config = (await broker._link.js.stream_info(f"{system}-events")).config
+    await broker.stop()
+    assert config.storage == "file"
+    assert config.max_age == 7 * 86_400
+    assert config.duplicate_window == 120
