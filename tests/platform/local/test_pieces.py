@@ -75,8 +75,8 @@ async def until(condition: Callable[[], object]) -> None:
 
 async def test_stopping_ends_the_whole_group(tmp_path: Path) -> None:
     process = Process.start(launch(tmp_path, PARENT))
-    await until(lambda: tail(tmp_path / "it.log"))
-    child = identify(int(tail(tmp_path / "it.log")[0]))
+    await until(process.said)
+    child = identify(int(process.said()[0]))
     assert child is not None
     assert {identity.pid for identity in marked("ATOLL_HOME", str(tmp_path))} == {process.pid, child.pid}
     await process.stop()
@@ -86,7 +86,7 @@ async def test_stopping_ends_the_whole_group(tmp_path: Path) -> None:
 async def test_a_process_that_ignores_the_signal_is_killed_after_its_grace(tmp_path: Path) -> None:
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"
     process = Process.start(launch(tmp_path, code, grace=0.1))
-    await until(lambda: tail(tmp_path / "it.log"))
+    await until(process.said)
     await process.stop()
     assert await process.exited == -signal.SIGKILL
 
@@ -112,10 +112,35 @@ async def test_the_keeper_gives_up_the_first_start_after_its_attempts(tmp_path: 
     )
     with pytest.raises(Trouble) as caught:
         await keeper.start()
-    assert caught.value.details == ("no luck", "no luck")
+    assert caught.value.details == ("no luck",), "those of the last attempt"
     assert phases.count("restarting") == 1
     await keeper.stop()
     assert keeper.phase == "stopped"
+
+
+async def test_a_process_says_its_own_lines_and_each_run_has_a_mark(tmp_path: Path) -> None:
+    for word in ("one", "two"):
+        process = Process.start(launch(tmp_path, f"print('{word}'); print('{word}')"))
+        await process.exited
+        assert process.said() == (word,)
+    lines = tail(tmp_path / "it.log")
+    assert [line for line in lines if not line.startswith("--- ")] == ["one", "one", "two", "two"]
+    assert lines[0].startswith("--- 20")
+    assert lines[0].endswith(" it begins")
+
+
+async def test_the_keeper_does_not_try_a_program_again_that_refuses_in_one_line(tmp_path: Path) -> None:
+    async def never() -> bool:
+        return False
+
+    care = Care(
+        launch(tmp_path, "raise SystemExit('no')"), never, lambda _: None, refusal=lambda said: f"it says {said[0]}"
+    )
+    keeper = Keeper(care)
+    with pytest.raises(Trouble, match=r"^it says no$"):
+        await keeper.start()
+    assert keeper.restarts == 0
+    await keeper.stop()
 
 
 async def test_the_keeper_brings_a_dead_process_back(tmp_path: Path) -> None:
@@ -392,7 +417,7 @@ async def test_a_process_waits_at_its_gate(tmp_path: Path) -> None:
     assert not done
     gate.open()
     assert await behind.exited == 0
-    assert tail(tmp_path / "it.log") == ("begun",)
+    assert behind.said() == ("begun",)
     later = Process.start(replace(launch(tmp_path, "import os; print('ATOLL_GATE' in os.environ)"), gate=gate))
     await later.exited
     assert tail(tmp_path / "it.log")[-1] == "False", "an open gate holds nobody, so a restart does not wait"

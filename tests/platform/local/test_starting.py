@@ -144,9 +144,11 @@ def test_a_service_that_fails_is_told_with_its_last_lines_and_nothing_is_left(de
 
 def test_a_missing_program_is_one_line(demo: Demo) -> None:
     demo.write("system.py", SYSTEM.replace('("python", "server.py")', '("no-such-program",)'))
-    assert "there is no program 'no-such-program'; install it, or correct the command" in one_line(
-        demo.run("up", "-d", "--isolated")
-    )
+    done = demo.run("up", "-d", "--isolated")
+    line = one_line(done)
+    assert "raw-" in line
+    assert line.endswith("there is no program 'no-such-program'; install it, or correct the command")
+    assert " restarting " not in done.stdout, "it is not there the second time either"
 
 
 def test_a_port_in_use_is_named_with_who_uses_it(demo: Demo) -> None:
@@ -167,7 +169,7 @@ def test_a_given_server_that_is_away_is_one_line(demo: Demo, part: str, line: st
         "system.py", SYSTEM.replace("port=8080", "port=0").replace(f"={part}()", f'={part}("{scheme}://127.0.0.1:9")')
     )
     said = one_line(demo.run("up", "-d"))
-    assert f"the given {line} at 127.0.0.1:9 is not reachable; start it, or correct the address" in said
+    assert f"the given {line} at 127.0.0.1:9 is not reachable; start it, correct the address, or use --isolated" in said
     assert said.startswith("system.py:1")
 
 
@@ -229,8 +231,85 @@ def test_a_damaged_secret_is_one_line(demo: Demo) -> None:
     kept = secret.read_text("ascii")
     secret.write_text("?", "ascii")
     assert ".atoll/secret is damaged; put it back from a copy" in one_line(demo.run("up", "-d", "--isolated"))
+    secret.unlink()
+    said = one_line(demo.run("up", "-d", "--isolated"))
+    assert ".atoll/secret is lost, and the passwords of the data in" in said
+    assert "put it back from a copy" in said
+    assert not secret.exists()
+    secret.write_text("00" * 32, "ascii")
+    assert ".atoll/secret is not the one that this data was made with" in one_line(demo.run("up", "-d", "--isolated"))
     secret.write_text(kept, "ascii")
     assert demo.up()["gateway"]
+
+
+APP = """
+import os
+from atoll.contracts import Api, Event, Input, Message, Operation
+from atoll.data import Work
+from atoll.service import Service, consumes, implements
+
+class Told(Event, subject="told.it"):
+    text: str
+
+@consumes(Told)
+async def hear(event: Told, work: Work) -> None:
+    await work.execute("SELECT 1")
+
+service = Service("teller", handlers=[hear], migrations="teller:migrations")
+"""
+
+TELLER = """
+from atoll.system import Nats, Postgres, Service, System
+
+system = System("told", postgres=Postgres(), nats=Nats(), services=(
+    Service("web", asgi="webapp:app", source="web"),
+    Service("teller", serve="teller:service", source="teller", database=True, events=True),
+))
+"""
+
+
+@pytest.fixture(scope="module")
+def teller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    demo = Demo(tmp_path_factory.mktemp("teller"), system=TELLER)
+    demo.write("teller/teller/__init__.py", APP)
+    demo.write("teller/teller/migrations/__init__.py", "")
+    demo.up()
+    demo.run("down")
+    yield demo
+    demo.run("down")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "reason"),
+    [
+        (", events=True", "", "Service 'teller': teller publishes or consumes events; add events=True"),
+        ("database=True, ", "", "Service 'teller': teller owns a database; add database=True"),
+        (
+            '"teller:service"',
+            '"tellar:service"',
+            "Service 'teller': serve='tellar:service': there is no module 'tellar'; correct serve= or source=",
+        ),
+        (
+            '"teller:service"',
+            '"teller:servce"',
+            "Service 'teller': serve='teller:servce': teller has no attribute 'servce'; correct serve= or source=",
+        ),
+        ('"webapp:app"', '"webap:app"', "Service 'web': asgi='webap:app': No module named 'webap'; correct asgi="),
+    ],
+)
+def test_a_service_that_gives_up_is_told_by_its_node_and_field(
+    teller: Demo, right: str, wrong: str, reason: str
+) -> None:
+    teller.write("system.py", TELLER.replace(right, wrong))
+    done = teller.run("up", "-d", "--isolated")
+    line = one_line(done)
+    place = 5 if "'web'" in reason else 6
+    assert line.startswith(f"system.py:{place}: {reason}")
+    assert [text.split()[0] for text in done.stderr.splitlines()[1:]] == ["see"], "no line of an earlier run is shown"
+    failed = [text for text in done.stdout.splitlines() if " failed " in text]
+    assert len(failed) == 1
+    assert line in failed[0]
+    assert " restarting " not in done.stdout, "it cannot go better the second time"
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="only root can mount a small disk")

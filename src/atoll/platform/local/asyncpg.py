@@ -19,10 +19,10 @@ def preload() -> None:
     import asyncpg  # noqa: F401
 
 
-async def provision(admin_url: str, passwords: Mapping[str, str]) -> frozenset[str]:
+async def provision(admin_url: str, passwords: Mapping[str, str], remedy: str) -> frozenset[str]:
     """Make what is missing for each name (of a database and its role), and set the passwords; the names newly made.
 
-    Safe to repeat. Trouble when the server refuses the administrator.
+    Safe to repeat. Trouble, with ``remedy``, when the server refuses the administrator.
     """
     await asyncio.to_thread(preload)
     import asyncpg
@@ -30,9 +30,7 @@ async def provision(admin_url: str, passwords: Mapping[str, str]) -> frozenset[s
     try:
         connection = await asyncpg.connect(admin_url, timeout=10)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Trouble(
-            f"PostgreSQL at {_where(admin_url)} refuses the administrator: {error}; correct the address in system.py"
-        ) from None
+        raise Trouble(f"PostgreSQL at {_where(admin_url)} refuses the administrator: {error}; {remedy}") from None
     try:
         return await _provision(connection, passwords)
     except asyncpg.PostgresError as error:

@@ -51,7 +51,7 @@ class Folder:
         self.nats = path / "nats"
         self.gateway = path / "gateway"
         self._state = path / "state.json"
-        self._secret = path / "secret"
+        self.secret_file = path / "secret"
         self._lock = path / "lock"
 
     @classmethod
@@ -59,13 +59,21 @@ class Folder:
         return cls(system_file.parent / NAME)
 
     def create(self) -> None:
-        """Make the folder and its secret if they are not there."""
+        """Make the folder and its secret if they are not there. Trouble if there is data of a secret that was lost."""
         with full_disk(self.path):
             self.path.mkdir(mode=0o700, exist_ok=True)
             self.logs.mkdir(mode=0o700, exist_ok=True)
             (self.path / ".gitignore").write_text("*\n", "utf-8")
-            if not self._secret.exists():
-                write_private(self._secret, secrets.token_hex(32).encode())
+            if not self.secret_file.exists():
+                self._require_no_data()
+                write_private(self.secret_file, secrets.token_hex(32).encode())
+
+    def _require_no_data(self) -> None:
+        if self.postgres.exists():
+            raise Trouble(
+                f"{self.secret_file} is lost, and the passwords of the data in {self.postgres} came from it; "
+                f"put it back from a copy, or remove {self.path} to begin with empty data"
+            )
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
@@ -73,12 +81,12 @@ class Folder:
     def secret(self, purpose: str) -> str:
         """The secret for a purpose, the same on each start. All derive from one random key, so only that has to be kept."""
         try:
-            key = bytes.fromhex(self._secret.read_text("ascii"))
+            key = bytes.fromhex(self.secret_file.read_text("ascii"))
         except (OSError, ValueError):
             key = b""
         if len(key) != 32:
             raise Trouble(
-                f"{self._secret} is damaged; put it back from a copy, or remove {self.path} to begin with empty data"
+                f"{self.secret_file} is damaged; put it back from a copy, or remove {self.path} to begin with empty data"
             )
         return hmac.new(key, purpose.encode(), hashlib.sha256).hexdigest()
 

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from atoll.platform.local.logs import tail
 from atoll.platform.local.process import Launch, Process, how_it_ended
 from atoll.system import Trouble
 
@@ -29,6 +28,8 @@ class Care:
     """What to keep. attempts: how often the first start is tried before it counts as failed.
 
     before: awaited before each start but the first (to make way for it). watch: told of each change of phase.
+    refusal: finds, in what the process wrote before it ended, the one line with which it gave up (empty: there is none); such a
+    process is not tried again before the first start counts as failed.
     """
 
     launch: Launch
@@ -36,6 +37,7 @@ class Care:
     watch: Callable[[Keeper], None]
     attempts: int = 2
     before: Callable[[], Awaitable[None]] | None = None
+    refusal: Callable[[tuple[str, ...]], str] = lambda _: ""
 
 
 class Keeper:
@@ -47,6 +49,8 @@ class Keeper:
         self.restarts = 0
         self.process: Process | None = None
         self.trouble = ""
+        self._refused = ""
+        self._hopeless = False  # whether another attempt must end the same way
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()  # the first start is decided: ready or failed
 
@@ -63,7 +67,14 @@ class Keeper:
         self._task = asyncio.create_task(self._keep(), name=f"keep {self.name}")
         await self._settled.wait()
         if self.phase == "failed":
-            raise Trouble(f"{self.name}: {self.trouble}; see {self.care.launch.log}", tail(self.care.launch.log))
+            raise self._failure()
+
+    def _failure(self) -> Trouble:
+        if self._refused:
+            return Trouble(self._refused, (f"see {self.care.launch.log}",))
+        if self.process is None:
+            return Trouble(f"{self.name}: {self.trouble}")
+        return Trouble(f"{self.name}: {self.trouble}; see {self.care.launch.log}", self.process.said())
 
     async def stop(self) -> None:
         """End it and stop keeping it."""
@@ -92,7 +103,7 @@ class Keeper:
             attempt += 1
             began = asyncio.get_running_loop().time()
             became_ready = await self._run_once()
-            if not self._settled.is_set() and attempt >= self.care.attempts:
+            if not self._settled.is_set() and (self._hopeless or attempt >= self.care.attempts):
                 self._enter("failed")
                 self._settled.set()
                 return
@@ -111,6 +122,7 @@ class Keeper:
         try:
             process = self.process = Process.start(self.care.launch)
         except (Trouble, OSError) as trouble:
+            self._hopeless = True
             self.trouble = str(trouble).removeprefix(f"{self.name}: ")
             return False
         self._enter("starting")  # once more: now it has a pid
@@ -135,7 +147,9 @@ class Keeper:
                 return False
             await asyncio.wait([process.exited], timeout=pause)
             pause = min(pause * 1.3, SLOWEST_PROBE)
-        self.trouble = f"ended with {how_it_ended(process.exited.result())} before it was ready"
+        self._refused = self.care.refusal(process.said())
+        self._hopeless = bool(self._refused)
+        self.trouble = self._refused or f"ended with {how_it_ended(process.exited.result())} before it was ready"
         return False
 
     def _enter(self, phase: Phase) -> None:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 LIMIT = 10_000_000  # bytes of one file before it is rotated
+MARK = "--- "  # how the line begins that is before each run's first
 KEPT = 3  # older files beside it: NAME.log.1 ... NAME.log.3
 
 
 def open_log(path: Path) -> int:
     """A file descriptor to append to. Appending, so that a rotation by truncation leaves no hole."""
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+def begin_run(log: int, name: str) -> int:
+    """Write a mark, as a new process is about to write there; the offset at which its own lines begin."""
+    clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    os.write(log, f"{MARK}{clock} {name} begins\n".encode())
+    return os.fstat(log).st_size
 
 
 def rotate(folder: Path, limit: int = LIMIT) -> None:
@@ -35,12 +44,15 @@ def _shift(path: Path) -> None:
             _older(path, number - 1).replace(_older(path, number))
 
 
-def tail(path: Path, lines: int = 10, size: int = 65_536) -> tuple[str, ...]:
-    """The last lines of a log; none if there is no such file. At most ``size`` bytes are read."""
+def tail(path: Path, lines: int = 10, size: int = 65_536, start: int = 0) -> tuple[str, ...]:
+    """The last lines of a log, none before the offset ``start``; none if there is no such file.
+
+    At most ``size`` bytes are read. A log that is shorter than ``start`` was rotated, and is read from its beginning.
+    """
     try:
         with path.open("rb") as log:
             end = log.seek(0, os.SEEK_END)
-            log.seek(max(0, end - size))
+            log.seek(max(start if start <= end else 0, end - size))
             text = log.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return ()

@@ -12,8 +12,8 @@ from pathlib import Path
 import atoll
 from atoll.platform.local.gate import Gate
 from atoll.platform.local.ledger import Ledger
-from atoll.platform.local.logs import tail
 from atoll.platform.local.process import Launch, Process, how_it_ended
+from atoll.platform.local.refusals import refusal
 from atoll.platform.local.wiring import Wiring
 from atoll.system import Service, Trouble
 
@@ -51,9 +51,11 @@ async def _run(service: Service, wiring: Wiring, gate: Gate | None) -> None:
         if process.running:
             await process.kill()
     if code != 0:
-        last = tail(log, 1)
-        said = f": {last[0]}" if last else ""
-        raise Trouble(f"{name} ended with {how_it_ended(code)}{said}; see {log}", tail(log))
+        said = process.said()
+        if refused := refusal(service, said):
+            raise Trouble(refused, (f"see {log}",))
+        last = f": {said[-1]}" if said else ""
+        raise Trouble(f"{name} ended with {how_it_ended(code)}{last}; see {log}", said)
 
 
 def fingerprint(source: Path) -> str:

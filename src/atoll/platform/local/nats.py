@@ -98,5 +98,6 @@ class GivenNats:
         """Only look whether it is there."""
         if not await greets(self.host, self.port, b"INFO "):
             raise Trouble(
-                f"{self._place}: the given NATS at {self.host}:{self.port} is not reachable; start it, or correct the address"
+                f"{self._place}: the given NATS at {self.host}:{self.port} is not reachable; "
+                "start it, correct the address, or use --isolated"
             )

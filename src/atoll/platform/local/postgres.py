@@ -68,6 +68,11 @@ class OwnPostgres:
         """With the password; not for logs or argv."""
         return f"postgresql://{ADMIN}:{self._password}@{LOOPBACK}:{self.port}/postgres"
 
+    @property
+    def remedy(self) -> str:
+        """What to do when it refuses the administrator."""
+        return f"{self._folder.secret_file} is not the one that this data was made with; put that one back from a copy"
+
     def view(self) -> PartView:
         return view(KIND, self.keeper, self.url)
 
@@ -173,6 +178,7 @@ class GivenPostgres:
     kind = KIND
     keeper: Keeper | None = None
     has_data = True
+    remedy = "correct the address in system.py"
 
     def __init__(self, address: str, place: str) -> None:
         self.admin_url = address
@@ -191,7 +197,7 @@ class GivenPostgres:
         """Only look whether it is there."""
         if not await accepts(self.host, self.port):
             what = f"the given PostgreSQL at {self.host}:{self.port} is not reachable"
-            raise Trouble(f"{self._place}: {what}; start it, or correct the address")
+            raise Trouble(f"{self._place}: {what}; start it, correct the address, or use --isolated")
 
     async def synced(self) -> None:
         """Its owner sees to that."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from atoll.platform.local.folder import full_disk
 from atoll.platform.local.gate import VARIABLE, Gate
 from atoll.platform.local.identity import Identity, identify, is_alive
-from atoll.platform.local.logs import open_log
+from atoll.platform.local.logs import begin_run, open_log, tail
 from atoll.system import Trouble
 
 MARK = "ATOLL_HOME"  # names the data folder in each process's environment, so that leftovers can be found
@@ -37,8 +37,9 @@ class Launch:
 class Process:
     """A started process. Await `exited` (shielded) for its exit code (negative: the signal that ended it)."""
 
-    def __init__(self, launch: Launch, popen: subprocess.Popen[bytes], identity: Identity) -> None:
+    def __init__(self, launch: Launch, popen: subprocess.Popen[bytes], identity: Identity, said_from: int) -> None:
         self.launch = launch
+        self._said_from = said_from
         self.identity = identity
         self._popen = popen
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -49,6 +50,7 @@ class Process:
         """Start it; Trouble if the program is not there."""
         with full_disk(launch.log.parent):
             log = open_log(launch.log)
+            said_from = begin_run(log, launch.name)
         environment = dict(launch.environment)
         passed: tuple[int, ...] = ()
         if launch.gate is not None and not launch.gate.is_open:
@@ -73,7 +75,7 @@ class Process:
             raise Trouble(f"{launch.name}: {launch.argv[0]!r} may not be executed; make it executable") from None
         finally:
             os.close(log)
-        return cls(launch, popen, identify(popen.pid) or Identity(popen.pid, "gone"))
+        return cls(launch, popen, identify(popen.pid) or Identity(popen.pid, "gone"), said_from)
 
     @property
     def pid(self) -> int:
@@ -82,6 +84,10 @@ class Process:
     @property
     def running(self) -> bool:
         return not self.exited.done()
+
+    def said(self, lines: int = 10) -> tuple[str, ...]:
+        """The last lines that this very process wrote, repeated ones once."""
+        return tuple(dict.fromkeys(tail(self.launch.log, lines, start=self._said_from)))
 
     async def stop(self) -> None:
         """The stop signal, the grace time, then SIGKILL; returns when nothing of the group is left."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from atoll.platform.local.gate import Gate
 from atoll.platform.local.keeper import Care, Keeper
@@ -14,6 +15,7 @@ from atoll.platform.local.migrations import migrate
 from atoll.platform.local.ports import LOOPBACK, Ports
 from atoll.platform.local.probes import accepts, answers_ok
 from atoll.platform.local.process import Launch
+from atoll.platform.local.refusals import refusal
 from atoll.platform.local.registry import Listed, Registry
 from atoll.platform.local.wiring import DRAIN_WAIT, RELEASE, Wiring
 from atoll.system import Service, Trouble
@@ -178,7 +180,7 @@ class ServiceRunner:
             path = self.service.ready_path
             return await answers_ok(url + path) if path else await accepts(LOOPBACK, port)
 
-        return Instance(Keeper(Care(launch, probe, self._watch)), name, url)
+        return Instance(Keeper(Care(launch, probe, self._watch, refusal=partial(refusal, self.service))), name, url)
 
     def _watch(self, keeper: Keeper) -> None:
         """The registry follows the keeper: only what is ready gets traffic."""

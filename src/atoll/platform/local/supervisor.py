@@ -161,9 +161,8 @@ class Supervisor:
         self._syncing = asyncio.create_task(server.synced())
         await loading
         names = database_names(self.system)
-        made = await databases.provision(
-            server.admin_url, {name: database_password(self.folder, name) for name in names.values()}
-        )
+        passwords = {name: database_password(self.folder, name) for name in names.values()}
+        made = await databases.provision(server.admin_url, passwords, server.remedy)
         for service, name in names.items():
             if name in made:
                 self._ledger.state.migrated.pop(service, None)
