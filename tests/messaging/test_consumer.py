@@ -173,7 +173,7 @@ async def test_what_cannot_be_decoded_is_a_dead_letter_at_once_and_can_be_droppe
 
     await eventually(both)
     await consumer.stop()
-    first, second = sorted(await letters.list(), key=lambda letter: letter.body, reverse=True)
+    first, second = sorted(await letters.list(), key=lambda letter: letter.body)
     assert first.body == b"no event at all"
     assert first.headers == {}
     assert "n: expected int" in second.error or "key: is required" in second.error
