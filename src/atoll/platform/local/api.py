@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from atoll.platform.local.faults import FaultBook, FaultOrder
 from atoll.platform.local.registry import DEFAULT_WEIGHT, Listed, Registry
 from atoll.platform.local.server import Call, Refusal
 from atoll.system import Trouble
@@ -49,11 +50,20 @@ class Restart(msgspec.Struct):
     service: str = ""
 
 
+class FaultClear(msgspec.Struct):
+    """The body of POST /v1/faults/clear. edge "": all of them."""
+
+    edge: str = ""
+
+
 class Api:
     """Answers the calls. Services show the registry's token, the command line the control token."""
 
-    def __init__(self, registry: Registry, controls: Controls, registry_token: str, control_token: str) -> None:
+    def __init__(
+        self, registry: Registry, faults: FaultBook, controls: Controls, registry_token: str, control_token: str
+    ) -> None:
         self._registry = registry
+        self._faults = faults
         self._controls = controls
         self._registry_token = registry_token
         self._control_token = control_token
@@ -70,7 +80,12 @@ class Api:
         if call.path[:2] == ("v1", "services"):
             self._require(call, self._registry_token, self._control_token)
             return await self._services(call)
+        if call.method == "GET" and call.path[:2] == ("v1", "faults") and len(call.path) == 3:
+            self._require(call, self._registry_token, self._control_token)
+            return await self._faults.of(call.path[2], int(_seconds(call, "after", 2**53)), _seconds(call, "wait"))
         self._require(call, self._control_token)
+        if call.path[:2] == ("v1", "faults"):
+            return self._order(call)
         match call.method, call.path:
             case "GET", ("v1", "status"):
                 return self._controls.status()
@@ -86,6 +101,18 @@ class Api:
             case _:
                 raise Refusal(HTTPStatus.NOT_FOUND, "no such route")
         return {"done": True}
+
+    def _order(self, call: Call) -> object:
+        match call.method, call.path[2:]:
+            case "GET", ():
+                pass
+            case "POST", ():
+                self._faults.add(msgspec.json.decode(call.body, type=FaultOrder))
+            case "POST", ("clear",):
+                self._faults.clear(msgspec.json.decode(call.body, type=FaultClear).edge)
+            case _:
+                raise Refusal(HTTPStatus.NOT_FOUND, "no such route")
+        return {"faults": self._faults.listing()}
 
     async def _services(self, call: Call) -> object:
         if len(call.path) < 3 or call.path[2] not in self._registry:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from atoll.platform.gateway import (
+    EdgeFault,
     Endpoint,
     GatewayControl,
     GatewayFiles,
@@ -19,6 +20,7 @@ from atoll.platform.gateway import (
     compile_snapshot,
     development_certificate,
 )
+from atoll.platform.gateway.compile import NO_FAULTS
 from atoll.platform.local.binaries import find_envoy
 from atoll.platform.local.folder import Folder
 from atoll.platform.local.keeper import Care, Keeper
@@ -67,13 +69,15 @@ class OwnEnvoy:
         if not log.is_symlink():  # Envoy writes its log itself; here it is where the others are
             log.unlink(missing_ok=True)
             log.symlink_to(files.log)
-        environment = {MARK: str(self._folder.path), "PATH": os.environ.get("PATH", os.defpath)}
+        environment = {MARK: str(self._folder.path), "PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC"}
         launch = Launch(KIND, files.argv(program), environment, self._folder.gateway, log, grace=5.0)
         self.keeper = Keeper(Care(launch, self._ready, watch, attempts=3))
         await self.keeper.start()
 
-    async def publish(self, services: Mapping[str, Sequence[Listed]]) -> None:
-        """Make these instances the ones that get traffic.
+    async def publish(
+        self, services: Mapping[str, Sequence[Listed]], faults: Mapping[str, EdgeFault] = NO_FAULTS
+    ) -> None:
+        """Make these instances the ones that get traffic, with these faults.
 
         Trouble when Envoy is away or refuses: it keeps what it had.
         """
@@ -81,7 +85,7 @@ class OwnEnvoy:
             return
         endpoints = {name: [_endpoint(listed) for listed in listing] for name, listing in services.items()}
         try:
-            await self._control.publish(self._compile(endpoints))
+            await self._control.publish(self._compile(endpoints, faults))
         except (GatewayModelError, SnapshotRefused, GatewayUnreachable) as error:
             raise Trouble(str(error)) from None
 
@@ -91,10 +95,12 @@ class OwnEnvoy:
             with contextlib.suppress(GatewayUnreachable):
                 await self._control.drain()
 
-    def _compile(self, endpoints: Mapping[str, Sequence[Endpoint]]) -> Snapshot:
+    def _compile(
+        self, endpoints: Mapping[str, Sequence[Endpoint]], faults: Mapping[str, EdgeFault] = NO_FAULTS
+    ) -> Snapshot:
         if self._options is None:
             raise RuntimeError("the gateway is not started")
-        return compile_snapshot(self._system, endpoints, self._options)
+        return compile_snapshot(self._system, endpoints, self._options, faults)
 
     def _make_options(self) -> GatewayOptions:
         certificate = development_certificate(self._folder.gateway / "tls") if self._gateway.tls else None
@@ -104,6 +110,7 @@ class OwnEnvoy:
             {name: edge_secret(self._folder, GATEWAY, name) for name in routed(self._system)},
             certificate,
             access_log=str(self._folder.log("access")),
+            faults=True,  # whether any may be ordered is for the supervisor to say
         )
 
     async def _ready(self) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from atoll.platform.local import asyncpg as databases
 from atoll.platform.local.api import Api
+from atoll.platform.local.faults import FaultBook
 from atoll.platform.local.folder import Folder
 from atoll.platform.local.ground import (
     Parts,
@@ -59,6 +60,7 @@ class Supervisor:
         self._ports = Ports(self._ledger.state.ports)
         self._registry = Registry((service.name for service in self.system.services), self._registry_changed)
         self._publishing = Publishing(self._registry.all, self._publish, self._said("envoy"))
+        self._faults = FaultBook(self.system, self._publishing.changed, enabled=options.faults)
         self._syncing: asyncio.Task[None] | None = None
         self._kinds: dict[str, str] = {}
         self._parts = Parts(None, None, None)
@@ -121,7 +123,9 @@ class Supervisor:
         port = self._ports.take("supervisor")
         url = f"http://{LOOPBACK}:{port}"
         self._server = JsonServer(
-            Api(self._registry, self, self.folder.secret("registry"), self.folder.secret("control")).answer
+            Api(
+                self._registry, self._faults, self, self.folder.secret("registry"), self.folder.secret("control")
+            ).answer
         )
         await self._server.start(port)
         state = self._ledger.state
@@ -131,7 +135,7 @@ class Supervisor:
             self.system, self.root, self.folder, url,
             self._parts.nats.broker_url if self._parts.nats is not None else "",
             database_urls(self.system, self._parts.postgres, self.folder),
-            keys_url(self.system, self._ports),
+            keys_url(self.system, self._ports), self._options.faults,
         )  # fmt: skip
 
     async def _start_all(self) -> None:
@@ -187,7 +191,7 @@ class Supervisor:
 
     async def _publish(self, listings: Listings) -> None:
         if self._parts.envoy is not None:
-            await self._parts.envoy.publish(listings)
+            await self._parts.envoy.publish(listings, self._faults.edge_faults())
 
     def _registry_changed(self) -> None:
         self._publishing.changed()
