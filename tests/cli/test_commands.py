@@ -94,6 +94,50 @@ def test_logs_without_any_say_so(folder: Path) -> None:
     assert atoll(folder, "logs").stderr == "there are no logs; known are none yet; start the system with 'atoll up'\n"
 
 
+def write_logs(folder: Path) -> None:
+    logs = folder / ".atoll/logs"
+    logs.mkdir(parents=True)
+    for name, text in {
+        "web-1": "--- 2026-01-02T10:00:00Z web-1 begins\nplain\n2026-01-02T10:00:03Z third\n2026-01-03T10:00:00Z fifth\n",
+        "envoy": "[2026-01-02 10:00:02.000][1] second\n",
+        "access": '{"time":"2026-01-02T10:00:04.000Z","path":"/x"}\n',
+        "supervisor": "2026-01-02T10:00:01Z first\n",
+    }.items():
+        (logs / f"{name}.log").write_text(text, "utf-8")
+
+
+def test_logs_come_in_the_order_of_time_with_dates(folder: Path) -> None:
+    write_logs(folder)
+    said = atoll(folder, "logs", TZ="UTC").stdout.splitlines()
+    assert said == [
+        "--- 2026-01-02",
+        "web-1      | --- 2026-01-02T10:00:00Z web-1 begins",
+        "web-1      | plain",
+        "supervisor | 2026-01-02T10:00:01Z first",
+        "gateway    | [2026-01-02 10:00:02.000][1] second",
+        "web-1      | 2026-01-02T10:00:03Z third",
+        "--- 2026-01-03",
+        "web-1      | 2026-01-03T10:00:00Z fifth",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "logs"), [("gateway", {"gateway", "access"}), ("envoy", {"gateway"}), ("access", {"access"})]
+)
+def test_the_gateways_logs_have_the_names_that_the_screen_shows(folder: Path, name: str, logs: set[str]) -> None:
+    write_logs(folder)
+    said = atoll(folder, "logs", name).stdout.splitlines()
+    assert {line.partition(" ")[0] for line in said if " | " in line} == logs
+    kinds = {json.loads(line)["name"] for line in atoll(folder, "logs", name, "--json").stdout.splitlines()}
+    assert kinds == {{"gateway": "envoy"}.get(log, log) for log in logs}
+
+
+def test_a_log_that_is_not_there_is_told_with_those_that_are(folder: Path) -> None:
+    write_logs(folder)
+    said = atoll(folder, "logs", "wbe").stderr
+    assert said == "there are no logs of wbe; known are access, gateway, supervisor, web-1\n"
+
+
 def test_the_system_may_be_named_before_or_after_the_verb(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

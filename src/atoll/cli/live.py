@@ -12,6 +12,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from atoll.cli.names import shown
 from atoll.cli.screen import addresses, filled
 from atoll.platform.local.progress import Progress
 
@@ -49,7 +50,9 @@ class Live:
             self.console.print(Text(f"· {progress.text}", style="yellow"))
         elif self._ended:
             mark, style = _MARKS.get(progress.stage, ("·", "dim"))
-            self.console.print(Text(f"{mark} {progress.name} {progress.stage} {progress.text}".rstrip(), style=style))
+            self.console.print(
+                Text(f"{mark} {shown(progress.name)} {progress.stage} {progress.text}".rstrip(), style=style)
+            )
         else:
             self._rows.setdefault(progress.name, Row()).take(progress)
             self._refresh()
@@ -85,6 +88,10 @@ class Live:
             took = row.took if mark else time.monotonic() - row.began
             seconds = Text(f"{took:.2f} s", style="dim")
             table.add_row(
-                first, Text(name, style="bold"), Text(row.stage, style=style), seconds, Text(row.text, style="cyan")
+                first,
+                Text(shown(name), style="bold"),
+                Text(row.stage, style=style),
+                seconds,
+                Text(row.text, style="cyan"),
             )
         return Group(table)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import click
 
+from atoll.cli.names import shown
 from atoll.platform.local.progress import Progress
 
 
@@ -68,7 +69,7 @@ class Quiet:
 
 def line(progress: Progress) -> str:
     """``  0.42 s  orders-1  ready  http://127.0.0.1:21000``."""
-    return f"{progress.seconds:7.2f} s  {progress.name:<16} {progress.stage:<10} {progress.text}".rstrip()
+    return f"{progress.seconds:7.2f} s  {shown(progress.name):<16} {progress.stage:<10} {progress.text}".rstrip()
 
 
 def addresses(status: Mapping[str, Any]) -> list[tuple[str, str, str]]:

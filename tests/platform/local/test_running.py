@@ -65,6 +65,16 @@ def test_the_status_names_everything_that_runs(demo: Demo) -> None:
     assert all(alive(pid) for pid in processes(status).values())
 
 
+def test_ps_shows_what_is_asked_for_by_the_names_that_it_shows(demo: Demo) -> None:
+    whole(demo)
+    shown = [line.split()[0] for line in demo.run("ps", "raw", "gateway").stdout.splitlines()]
+    assert shown == ["NAME", "gateway", "raw-1", "raw-2"]
+    one = demo.json("ps", "envoy")
+    assert (set(one["parts"]), one["services"]) == ({"envoy"}, {})
+    done = demo.run("ps", "nobody")
+    assert (done.returncode, done.stderr) == (1, "there is no 'nobody'; known are web, raw, gateway, nats, postgres\n")
+
+
 def test_everything_listens_on_the_loopback_only(demo: Demo) -> None:
     import psutil
 
@@ -172,6 +182,9 @@ def test_a_service_that_does_not_start_anew_stays_as_it_was(demo: Demo) -> None:
 def test_scale_changes_the_number_of_instances(demo: Demo) -> None:
     whole(demo)
     assert len(demo.json("scale", "raw=3")["services"]["raw"]["instances"]) == 3
+    assert len(demo.json("scale", "raw=2")["services"]["raw"]["instances"]) == 2
+    assert demo.json("scale", "raw=0")["services"]["raw"]["instances"] == []
+    assert "raw                  scaled to 0        -        0\n" in demo.run("ps").stdout
     assert len(demo.json("scale", "raw=2")["services"]["raw"]["instances"]) == 2
     assert demo.run("scale", "nobody=2").stderr == "there is no service 'nobody'; known are web, raw\n"
     assert demo.run("scale", "raw").returncode == 2

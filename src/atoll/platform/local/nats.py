@@ -65,6 +65,7 @@ class OwnNats:
                 "listen": f"{LOOPBACK}:{self.port}",
                 "server_name": self._system,
                 "max_payload": MAX_PAYLOAD,
+                "logtime_utc": True,
                 "jetstream": jetstream,
                 "authorization": {"users": [{"user": self._system, "password": self._password}]},
             },
