@@ -18,6 +18,8 @@ from typing import IO, Self, cast
 
 START_TIMEOUT = 60.0  # seconds
 STOP_TIMEOUT = 15.0  # seconds
+# Waits for the end of our end of its standard input, which comes even with kill -9 of the tests, and cleans up behind them.
+_GUARD = 'cat > /dev/null; kill -9 "$1" 2> /dev/null; rm -rf "$2"; sleep 1; rm -rf "$2"'
 
 
 def free_port() -> int:
@@ -38,6 +40,7 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix="atoll-test-"))
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
 
     def argv(self) -> list[str]:
         """The command line."""
@@ -46,6 +49,7 @@ class Server:
     def start(self) -> None:
         """Starts it and returns when it accepts connections."""
         self._process = subprocess.Popen(self.argv(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self._guard = _guard(self._process.pid, self.folder)
         ready = threading.Event()
         lines: list[bytes] = []
         pipe = cast(IO[bytes], self._process.stderr)
@@ -84,6 +88,10 @@ class Server:
         process, self._process = self._process, None
         if process is None:
             return
+        if self._guard is not None:  # before the server: its process id may soon be another's
+            self._guard.kill()
+            self._guard.communicate()
+            self._guard = None
         process.send_signal(how)
         try:
             process.wait(STOP_TIMEOUT)
@@ -196,6 +204,13 @@ class NatsServer(Server):
     def wipe(self) -> None:
         """Deletes its store; for when it is stopped."""
         shutil.rmtree(self.folder / "nats", ignore_errors=True)
+
+
+def _guard(process: int, folder: Path) -> subprocess.Popen[bytes]:
+    argv = ["/bin/sh", "-c", _GUARD, "guard", str(process), str(folder)]
+    return subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
 
 
 def _read(pipe: IO[bytes], wanted: bytes, ready: threading.Event, lines: list[bytes]) -> None:
