@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -171,11 +172,29 @@ def test_check_prints_every_finding(folder: Path) -> None:
 
 
 def test_doctor_names_the_programs(folder: Path) -> None:
+    (folder / "system.py").write_text(SYSTEM.replace("Gateway(", "Gateway(port=0, "), "utf-8")
     done = atoll(folder, "doctor", "--json")
     assert done.returncode == 0, done.stdout
-    assert {"python", "machine", "envoy", "nats", "postgres", "user", "system", "disk"} == {
+    assert {"python", "machine", "envoy", "nats", "postgres", "user", "system", "gateway", "disk"} == {
         check["name"] for check in json.loads(done.stdout)["checks"]
     }
+
+
+def test_doctor_looks_at_the_gateways_port_and_at_given_servers(folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        text = SYSTEM.replace("Gateway(", f"Gateway(port={port}, ").replace(
+            "services=", 'nats=Nats("nats://127.0.0.1:9"), postgres=Postgres("postgresql://a@127.0.0.1:7"), services='
+        )
+        (folder / "system.py").write_text(text.replace("import G", "import Nats, Postgres, G"), "utf-8")
+        done = atoll(folder, "doctor", "--json")
+    assert done.returncode == 1
+    wrong = {check["name"]: check["text"] for check in json.loads(done.stdout)["checks"] if not check["fine"]}
+    assert set(wrong) == {"gateway", "given nats", "given postgres"}, wrong
+    assert f"port {port} is in use by " in wrong["gateway"]
+    assert "the given NATS at 127.0.0.1:9 is not reachable" in wrong["given nats"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -18,6 +18,9 @@ from atoll.system.trouble import Trouble
 
 if TYPE_CHECKING:
     from atoll.platform.local.binaries import Program
+    from atoll.platform.local.nats import GivenNats
+    from atoll.platform.local.postgres import GivenPostgres
+    from atoll.system import System
 
 _LITTLE_DISK = 500_000_000  # bytes
 Result = tuple[str, bool, str]
@@ -39,13 +42,14 @@ def command(ctx: click.Context, as_json: bool, system_file: str | None) -> None:
         )
     else:
         for name, fine, text in results:
-            click.echo(f"{'ok  ' if fine else 'FAIL'}  {name:<10} {text}")
+            click.echo(f"{'ok  ' if fine else 'FAIL'}  {name:<14} {text}")
     if not all(fine for _, fine, _ in results):
         sys.exit(1)
 
 
 def _results(ctx: click.Context, system_file: str | None) -> Iterator[Result]:
     from atoll.platform.local import binaries
+    from atoll.platform.local.run import checked_system
 
     yield "python", sys.version_info >= (3, 11), f"{platform.python_version()} ({sys.executable})"
     yield _tried("machine", _machine)
@@ -56,7 +60,14 @@ def _results(ctx: click.Context, system_file: str | None) -> Iterator[Result]:
     ):
         yield _tried(name, partial(_found, find))
     yield _tried("user", _user)
-    yield _tried("system", lambda: _system(ctx, system_file))
+    try:
+        file = system_path(ctx, system_file)
+        system = checked_system(file)
+    except Trouble as trouble:
+        yield "system", False, str(trouble)
+    else:
+        yield "system", True, f"{system.name} ({file})"
+        yield from _needs(system, file)
     yield _disk(Path.cwd())
 
 
@@ -89,11 +100,25 @@ def _user() -> str:
     return "root; PostgreSQL runs " + ("in a user namespace" if how.owner is None else f"as uid {how.owner[0]}")
 
 
-def _system(ctx: click.Context, system_file: str | None) -> str:
-    from atoll.platform.local.run import checked_system
+def _needs(system: System, file: Path) -> Iterator[Result]:
+    """What the model asks of this machine: the gateway's port, and servers that run already."""
+    from atoll.cli.client import Client
+    from atoll.platform.local.ground import given_parts, require_gateway_port
 
-    file = system_path(ctx, system_file)
-    return f"{checked_system(file).name} ({file})"
+    if system.gateway is not None:
+        if Client(file).runs:
+            yield "gateway", True, "the system runs"
+        else:
+            yield _tried("gateway", partial(require_gateway_port, system.gateway))
+    for part in given_parts(system):
+        yield _tried(f"given {part.kind}", partial(_reachable, part))
+
+
+def _reachable(part: GivenPostgres | GivenNats) -> str:
+    import asyncio
+
+    asyncio.run(part.look())
+    return part.url
 
 
 def _disk(folder: Path) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -159,7 +160,14 @@ def test_a_port_in_use_is_named_with_who_uses_it(demo: Demo) -> None:
         line = one_line(demo.run("up", "-d", "--port", str(port)))
     assert line.startswith(f"system.py:11: the gateway: port {port} is in use by ")
     assert f"(pid {os.getpid()})" in line
-    assert line.endswith("end that, or take --port N, or use --isolated")
+    advice = re.search(r"; end that, or run '(.+) up --port (\d+)' or '(.+) up --isolated'$", line)
+    assert advice is not None, line
+    assert advice[1] == advice[3]
+    assert int(advice[2]) > port
+    said = subprocess.run(
+        (*advice[1].split(), "--version"), cwd=demo.folder, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.startswith("atoll "), "the command works as it is printed"
 
 
 @pytest.mark.parametrize(("part", "line"), [("Postgres", "PostgreSQL"), ("Nats", "NATS")])

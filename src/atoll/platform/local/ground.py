@@ -71,14 +71,28 @@ def _envoy(system: System, folder: Folder, ports: Ports) -> OwnEnvoy | None:
     gateway = system.gateway
     if gateway is None:
         return None
+    if gateway.port:
+        require_gateway_port(gateway)
     port = gateway.port or ports.take("gateway")
-    require_free(port, gateway.address or "0.0.0.0", _who(gateway))
     opened = replace(system, gateway=replace(gateway, port=port))
     return OwnEnvoy(folder, opened, gateway, (port, ports.take("envoy-admin")))
 
 
-def _who(gateway: Gateway) -> str:
-    return f"{gateway.place}: the gateway"
+def require_gateway_port(gateway: Gateway) -> str:
+    """The port, as a person reads it; Trouble if it is in use, or may not be taken."""
+    if gateway.port:
+        require_free(gateway.port, gateway.address or "0.0.0.0", f"{gateway.place}: the gateway")
+    return f"port {gateway.port} is free" if gateway.port else "takes a free port"
+
+
+def given_parts(system: System) -> list[GivenPostgres | GivenNats]:
+    """The servers whose addresses the model gives."""
+    given: list[GivenPostgres | GivenNats] = []
+    if system.postgres is not None and system.postgres.address:
+        given.append(GivenPostgres(system.postgres.address, system.postgres.place))
+    if system.nats is not None and system.nats.address:
+        given.append(GivenNats(system.nats.address, system.nats.place))
+    return given
 
 
 def database_names(system: System) -> dict[str, str]:

@@ -97,6 +97,10 @@ class GivenNats:
 
     async def start(self, _: Callable[[Keeper], None]) -> None:
         """Only look whether it is there."""
+        await self.look()
+
+    async def look(self) -> None:
+        """Trouble if it is not reachable."""
         if not await greets(self.host, self.port, b"INFO "):
             raise Trouble(
                 f"{self._place}: the given NATS at {self.host}:{self.port} is not reachable; "

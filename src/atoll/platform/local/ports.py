@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import shutil
 import socket
 import sys
+from pathlib import Path
 
 from atoll.system import Trouble
 
@@ -50,9 +52,28 @@ class Ports:
 def require_free(port: int, host: str, what: str) -> None:
     """Refuse a port in use, and say whose it is."""
     if port < 1024 and sys.platform == "linux" and not _may_bind(port, host):
-        raise Trouble(f"{what}: port {port} needs root; take one above 1023 (--port N)")
+        raise Trouble(f"{what}: port {port} needs root; run '{command()} up --port 8080'")
     if not is_free(port, host):
-        raise Trouble(f"{what}: port {port} is in use{_holder(port)}; end that, or take --port N, or use --isolated")
+        say = command()
+        raise Trouble(
+            f"{what}: port {port} is in use{_holder(port)}; end that, or run "
+            f"'{say} up --port {_free_after(port, host)}' or '{say} up --isolated'"
+        )
+
+
+def _free_after(port: int, host: str) -> int:
+    return next((other for other in range(port + 1, min(port + 100, 65_536)) if is_free(other, host)), 0)
+
+
+def command() -> str:
+    """How this very ``atoll`` is called from the working folder, however it was started (by make, say)."""
+    script = Path(sys.executable).with_name("atoll")
+    on_path = shutil.which("atoll")
+    if on_path is not None and Path(on_path).absolute() == script.absolute():
+        return "atoll"
+    if not script.is_file():
+        return f"{sys.executable} -m atoll"
+    return str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script)
 
 
 def _may_bind(port: int, host: str) -> bool:

@@ -195,6 +195,10 @@ class GivenPostgres:
 
     async def start(self, _: Callable[[Keeper], None]) -> None:
         """Only look whether it is there."""
+        await self.look()
+
+    async def look(self) -> None:
+        """Trouble if it is not reachable."""
         if not await accepts(self.host, self.port):
             what = f"the given PostgreSQL at {self.host}:{self.port} is not reachable"
             raise Trouble(f"{self._place}: {what}; start it, correct the address, or use --isolated")
