@@ -22,6 +22,7 @@ VERBS = {
     "scale": ("atoll.cli.scale", "Change the number of a service's instances."),
     "restart": ("atoll.cli.restart", "Replace instances without a gap."),
     "fault": ("atoll.cli.fault", "Add delays and errors on purpose, for a while."),
+    "sagas": ("atoll.cli.sagas", "List sagas, show one, repair one that is stuck."),
     "check": ("atoll.cli.check", "Look for mistakes in system.py."),
     "doctor": ("atoll.cli.doctor", "Look whether this machine has what it takes."),
     "serve": ("atoll.cli.serve", "Run one service, configured by the environment."),
