@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -16,8 +17,6 @@ system = System("small", services=(Service("web", command=("true",), database=Fa
 
 
 def atoll(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    import os
-
     return subprocess.run(
         (sys.executable, "-m", "atoll", *arguments),
         cwd=folder,
@@ -82,6 +81,25 @@ def test_wrong_usage_exits_with_2(folder: Path) -> None:
     assert atoll(folder, "nonsense").returncode == 2
     assert atoll(folder, "up", "--port", "x").returncode == 2
     assert atoll(folder, "up", "--port", "99999").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("upp",), "atoll: there is no verb 'upp'; did you mean 'up'?; see 'atoll --help'"),
+        (("zzz",), "atoll: there is no verb 'zzz'; see 'atoll --help'"),
+        (("up", "--prot", "1"), "atoll up: No such option '--prot'. Did you mean '--port'?; see 'atoll up --help'"),
+        (("scale", "web"), "atoll scale: 'web' is not like orders=3; see 'atoll scale --help'"),
+        (("psql",), "atoll psql: Missing argument 'SERVICE'; see 'atoll psql --help'"),
+    ],
+)
+def test_wrong_usage_is_one_line(folder: Path, arguments: tuple[str, ...], line: str) -> None:
+    done = atoll(folder, *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{line}\n")
+
+
+def test_without_a_verb_the_help_is_shown(folder: Path) -> None:
+    assert "Commands:" in atoll(folder).stderr
 
 
 @pytest.mark.parametrize("arguments", [("ps",), ("wait",), ("scale", "web=2"), ("restart",), ("ps", "--json")])
@@ -160,6 +178,15 @@ def test_describe_shows_services_routes_and_parts(folder: Path) -> None:
     assert "web: runs true" in atoll(folder, "describe").stdout
 
 
+def test_describe_takes_names(folder: Path) -> None:
+    described = json.loads(atoll(folder, "describe", "web", "--json").stdout)
+    assert (len(described["services"]), len(described["routes"]), described["parts"]) == (1, 1, [])
+    assert [part["kind"] for part in json.loads(atoll(folder, "describe", "gateway", "--json").stdout)["parts"]] == [
+        "envoy"
+    ]
+    assert atoll(folder, "describe", "nobody").stderr == "there is no 'nobody'; known are web, gateway\n"
+
+
 def test_check_prints_every_finding(folder: Path) -> None:
     assert atoll(folder, "check").returncode == 0
     (folder / "system.py").write_text(
@@ -200,6 +227,33 @@ def test_doctor_looks_at_the_gateways_port_and_at_given_servers(folder: Path) ->
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_printed_for_each_shell(folder: Path, shell: str) -> None:
     assert "_ATOLL_COMPLETE" in atoll(folder, "completion", shell).stdout
+
+
+def test_without_a_shell_in_the_environment_the_calling_one_is_taken(folder: Path) -> None:
+    script = f'eval "$({sys.executable} -m atoll completion)"; complete -p atoll'
+    done = subprocess.run(
+        ("bash", "-c", script), cwd=folder, capture_output=True, text=True, check=False,
+        env={name: value for name, value in os.environ.items() if name != "SHELL"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "_atoll_completion atoll" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("verb", "names"),
+    [("restart", ["web"]), ("scale", ["web"]), ("logs", ["gateway", "web"]), ("ps", ["gateway", "web"])],
+)
+def test_names_are_completed_as_the_verb_takes_them(folder: Path, verb: str, names: list[str]) -> None:
+    state = {
+        "processes": {
+            name: {"kind": kind, "identity": {"pid": 1, "started": "x"}}
+            for name, kind in (("web-1", "service"), ("envoy", "envoy"))
+        }
+    }
+    (folder / ".atoll").mkdir()
+    (folder / ".atoll/state.json").write_text(json.dumps(state), "utf-8")
+    done = atoll(folder, _ATOLL_COMPLETE="bash_complete", COMP_WORDS=f"atoll {verb} ", COMP_CWORD="2")
+    assert done.stdout.split() == [f"plain,{name}" for name in names]
 
 
 def test_verbs_are_completed(folder: Path) -> None:

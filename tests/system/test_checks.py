@@ -159,3 +159,15 @@ def test_all_findings_are_told_in_the_order_of_the_lines() -> None:
     first = service("A")
     second = service("B")
     assert [finding.place for finding in check(System("good", services=(second, first)))] == [first.place, second.place]
+
+
+@pytest.mark.parametrize("hint", ["curl {gateway}/x -d '{\"a\": {}}' $TOKEN ${token} {TOKEN} | awk '{ print }'", ""])
+def test_a_hint_may_hold_json_and_shell(hint: str) -> None:
+    assert texts(replace(GOOD, hints=(hint,))) == []
+
+
+def test_a_placeholder_of_a_hint_that_stands_for_nothing_is_found() -> None:
+    (text,) = texts(replace(GOOD, hints=("curl {gatway}/x", "curl {gateway}/x")))
+    assert text.startswith("System 'good': a hint has {gatway}, which stands for nothing; correct it to {gateway}")
+    (text,) = texts(System("good", hints=("curl {gateway}/x",)))
+    assert "there is no gateway" in text

@@ -23,6 +23,7 @@ VERBS = {
     "restart": ("atoll.cli.restart", "Replace instances without a gap."),
     "fault": ("atoll.cli.fault", "Add delays and errors on purpose, for a while."),
     "sagas": ("atoll.cli.sagas", "List sagas, show one, repair one that is stuck."),
+    "psql": ("atoll.cli.psql", "Open a service's database in psql."),
     "check": ("atoll.cli.check", "Look for mistakes in system.py."),
     "doctor": ("atoll.cli.doctor", "Look whether this machine has what it takes."),
     "serve": ("atoll.cli.serve", "Run one service, configured by the environment."),
@@ -42,6 +43,17 @@ class Verbs(click.Group):
             return None
         command: click.Command = importlib.import_module(VERBS[cmd_name][0]).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in VERBS and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], VERBS, 1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"there is no verb {args[0]!r}{meant}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         with formatter.section("Commands"):
@@ -70,7 +82,11 @@ def atoll(ctx: click.Context, system_file: str | None) -> None:
 def main() -> None:
     """The ``atoll`` command. Exit codes: 0 done, 1 with one line on standard error, 2 wrong usage."""
     try:
-        atoll(prog_name="atoll")
+        code = atoll(prog_name="atoll", standalone_mode=False)
+    except click.UsageError as error:
+        sys.exit(_refuse_usage(error))
+    except click.Abort:
+        sys.exit(130)  # as a shell says it of what Ctrl-C ended
     except Exception as error:
         from atoll.system.trouble import Trouble
 
@@ -79,3 +95,14 @@ def main() -> None:
         for line in (str(error), *(f"  {line}" for line in error.details)):
             click.echo(line, err=True)
         sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse_usage(error: click.UsageError) -> int:
+    """One line; the whole help only where nothing was asked for."""
+    path = error.ctx.command_path if error.ctx is not None else "atoll"
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+    else:
+        click.echo(f"{path}: {error.format_message().rstrip('.')}; see '{path} --help'", err=True)
+    return error.exit_code

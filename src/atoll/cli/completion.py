@@ -21,8 +21,18 @@ def command(shell: str | None) -> None:
 
     from atoll.cli import atoll
 
-    chosen = shell or Path(os.environ.get("SHELL", "")).name
-    kind = get_completion_class(chosen)
+    chosen = shell or Path(os.environ.get("SHELL", "")).name or _parent()
+    kind = get_completion_class(chosen) if chosen in SHELLS else None
     if kind is None:
         raise click.UsageError(f"there is no completion for {chosen or 'this shell'}; name one of {', '.join(SHELLS)}")
     click.echo(kind(atoll, {}, "atoll", "_ATOLL_COMPLETE").source())
+
+
+def _parent() -> str:
+    """The name of the program that called us: in ``eval "$(atoll completion)"`` that is the shell."""
+    import psutil
+
+    try:
+        return psutil.Process(os.getppid()).name()
+    except psutil.Error:
+        return ""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from atoll.cli.complete import complete_service
+from atoll.cli.client import Client
+from atoll.cli.complete import complete_name
+from atoll.cli.names import kind, require_known, shown
 from atoll.cli.options import json_option, print_json, system_option, system_path
 
 if TYPE_CHECKING:
@@ -14,32 +17,39 @@ if TYPE_CHECKING:
 
 
 @click.command("describe")
-@click.argument("service", default="", shell_complete=complete_service)
+@click.argument("names", nargs=-1, shell_complete=complete_name)
 @click.option("--stacks", is_flag=True, help="The layers in force around a service's operations, calls and events.")
 @json_option
 @system_option
 @click.pass_context
-def command(ctx: click.Context, service: str, stacks: bool, as_json: bool, system_file: str | None) -> None:
-    """Show the model: services, routes, parts. With a SERVICE and --stacks: its layers, their numbers and reasons."""
+def command(ctx: click.Context, names: tuple[str, ...], stacks: bool, as_json: bool, system_file: str | None) -> None:
+    """Show the model: services, routes, parts; of those by name, or all. With --stacks: a service's layers, and why."""
     from atoll.system.load import load_system
 
     file = system_path(ctx, system_file)
     system = load_system(file)
-    if stacks or service:
+    if stacks:
         from atoll.cli.stacks import read_stacks, show_stacks
 
-        if not (stacks and service):
-            raise click.UsageError("name a service and say --stacks, such as: atoll describe orders --stacks")
-        found = read_stacks(system, file.parent, service)
+        if len(names) != 1:
+            raise click.UsageError("--stacks needs one service, such as: atoll describe orders --stacks")
+        found = read_stacks(system, file.parent, names[0])
         if as_json:
             print_json(found)
         else:
             show_stacks(found)
         return
     described = describe(system)
+    _add_addresses(described, file)
+    if names:
+        described = _only(described, names)
     if as_json:
         print_json(described)
-        return
+    else:
+        _show(described)
+
+
+def _show(described: dict[str, Any]) -> None:
     click.echo(described["system"])
     for one in described["services"]:
         facts = [
@@ -51,7 +61,30 @@ def command(ctx: click.Context, service: str, stacks: bool, as_json: bool, syste
     for route in described["routes"]:
         click.echo(f"  {route['method']:<6} {route['path']} -> {route['service'] or 'nowhere'} [{route['access']}]")
     for part in described["parts"]:
-        click.echo(f"  {part['kind']}: {part['where']}")
+        runs = f" (runs at {part['url']})" if "url" in part else ""
+        click.echo(f"  {shown(part['kind'])}: {part['where']}{runs}")
+
+
+def _add_addresses(described: dict[str, Any], file: Path) -> None:
+    """Where the parts are, if the system runs: a port may not be the model's (--port, --isolated)."""
+    client = Client(file)
+    if client.runs and client.folder.read_state().control:
+        parts = client.status()["parts"]
+        for part in described["parts"]:
+            if part["kind"] in parts:
+                part["url"] = parts[part["kind"]]["url"]
+
+
+def _only(described: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    services, parts = described["services"], described["parts"]
+    require_known(names, [*(service["name"] for service in services), *(part["kind"] for part in parts)])
+    wanted = {kind(name) for name in names}
+    return {
+        "system": described["system"],
+        "services": [service for service in services if service["name"] in wanted],
+        "routes": [route for route in described["routes"] if route["service"] in wanted or "envoy" in wanted],
+        "parts": [part for part in parts if part["kind"] in wanted],
+    }
 
 
 def describe(system: System) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from atoll.system.routes import check_routes
 
 _NAME = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
 _REFERENCE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+_PLACEHOLDER = re.compile(r"(?<!\$)\{([a-z][a-z_]*)\}")  # neither JSON nor a variable of the shell
 _LONGEST_NAME = 40  # with the system's name before it, it stays below PostgreSQL's 63
 RESERVED = frozenset({"gateway", "envoy", "nats", "postgres", "supervisor", "dashboard", "template0", "template1"})
 
@@ -190,4 +191,16 @@ def _sources(system: System, folder: Path) -> Iterator[tuple[str, str]]:
             )
 
 
-CHECKS: tuple[Check, ...] = (_names, _kinds, _calls, _parts, _ports, _limits, _offers, check_routes)
+def _hints(system: System) -> Iterator[tuple[str, str]]:
+    for hint in system.hints:
+        for name in _PLACEHOLDER.findall(hint):
+            if name != "gateway":
+                what = f"a hint has {{{name}}}, which stands for nothing"
+                remedy = "correct it to {gateway}, or put a space into the braces if they are meant as they stand"
+                yield system.place, f"System {system.name!r}: {what}; {remedy}"
+            elif system.gateway is None:
+                text = "a hint has {gateway}, but there is no gateway; take it out, or add gateway=Gateway(...)"
+                yield system.place, f"System {system.name!r}: {text}"
+
+
+CHECKS: tuple[Check, ...] = (_names, _kinds, _calls, _parts, _ports, _limits, _offers, _hints, check_routes)

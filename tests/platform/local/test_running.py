@@ -239,6 +239,20 @@ def test_another_checkout_runs_beside_it(demo: Demo, tmp_path: Path) -> None:
     whole(demo)
 
 
+def test_psql_opens_a_services_own_database_without_a_password_in_its_arguments(demo: Demo) -> None:
+    whole(demo)
+    done = demo.run("psql", "web", "-tAc", "SELECT current_user, current_setting('application_name')")
+    assert (done.stdout, done.stderr) == ("web|atoll psql\n", "")
+    done = demo.run("psql", "nobody", "-c", "SELECT 1")
+    assert done.returncode == 1
+    assert done.stderr == "'nobody' is no service with a database; there are: web, raw\n"
+
+
+def test_describe_shows_where_the_gateway_runs(demo: Demo) -> None:
+    status = whole(demo)
+    assert f"  gateway: 127.0.0.1:8080 (runs at {status['gateway']})\n" in demo.run("describe").stdout
+
+
 def test_logs_show_what_a_service_said(demo: Demo) -> None:
     said = demo.run("logs", "web", "raw").stdout
     assert "Uvicorn running" in said

@@ -61,6 +61,18 @@ def find_postgres(version: int = 0) -> Program:
     return found
 
 
+def find_psql() -> Program:
+    """The ``psql`` program: beside the server's, else on PATH."""
+    server = find_postgres()
+    beside = server.path.with_name("psql")
+    if beside.is_file():
+        return Program(beside, server.origin)
+    on_path = shutil.which("psql")
+    if on_path is None:
+        raise Trouble(f"psql is neither beside {server.path} nor on PATH; install PostgreSQL's client programs")
+    return Program(Path(on_path), "PATH")
+
+
 def postgres_version(program: Path) -> int:
     """The major version, such as 18; 0 if it cannot be told."""
     try:
