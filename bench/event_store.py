@@ -199,7 +199,7 @@ class Theirs:
         TheirAccount.__qualname__ = "TheirAccount"
         place = urlsplit(url)
         self._kind = TheirAccount
-        self._application = Application(
+        self._application: Application[Any] = Application(
             env={
                 "PERSISTENCE_MODULE": "eventsourcing.postgres",
                 "POSTGRES_DBNAME": place.path[1:],

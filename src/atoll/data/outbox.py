@@ -33,9 +33,7 @@ MAX_PAYLOAD = 512 * 1024  # bytes of JSON; brokers take 1 MiB by default, and th
 TRACE_HEADERS = ("traceparent", "tracestate")
 OutgoingEvent = tuple[UUID, str, int, str, str, str | None]  # id, subject, version, key, data, headers
 
-FENCE = (
-    "greatest(pg_current_xact_id(), (pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text::xid8)"
-)
+FENCE = "greatest(pg_current_xact_id(), (pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text::xid8)"
 _COLUMNS = "fence, id, subject, version, key, data, headers"
 _INSERT_ONE = f"INSERT INTO atoll.outbox ({_COLUMNS}) VALUES ({FENCE}, $1, $2, $3, $4, $5, $6)"  # noqa: S608 - constants
 _INSERT_MANY = (
