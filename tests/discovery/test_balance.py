@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from atoll.discovery import Balancer, Endpoint, StaticRegistry
+from atoll.discovery import Balancer, Endpoint, MemoryRegistry, StaticRegistry
 
 A, B, C = (Endpoint(f"http://127.0.0.1:{port}", f"x-{port}") for port in (1, 2, 3))
 
@@ -90,3 +91,81 @@ async def test_without_endpoints_there_is_nothing_to_pick() -> None:
     async with balancing() as balancer:
         assert balancer.pick() is None
         assert not await balancer.ready(0.01)
+
+
+async def test_a_canarys_share_is_exact_however_slow_the_stable_release_is() -> None:
+    time = Time()
+    stable = [Endpoint(f"http://127.0.0.1:{port}", f"x-{port}", "dev", 95) for port in (1, 2, 3, 4)]
+    canary = Endpoint("http://127.0.0.1:5", "x-5", "next", 20)  # 20 of 400
+    async with balancing(*stable, canary, time=time) as balancer:
+        for load in balancer._loads.values():
+            began = load.begin()
+            time.now += 0.001 if load.endpoint == canary else 1.0
+            load.end(began)
+        share = picked(balancer, 20_000)[canary.url] / 20_000
+        assert abs(share - 0.05) < 0.01
+
+
+async def test_one_of_four_at_ten_times_the_latency_gets_at_most_a_tenth() -> None:
+    time, calls = Time(), Counter[str]()
+    endpoints = [Endpoint(f"http://127.0.0.1:{port}", f"x-{port}") for port in range(4)]
+    async with balancing(*endpoints, time=time) as balancer:
+        for _ in range(5000):
+            load = balancer.pick()
+            assert load is not None
+            began = load.begin()
+            calls[load.endpoint.url] += 1
+            time.now += 0.1 if load.endpoint == endpoints[0] else 0.01
+            load.end(began)
+    assert calls[endpoints[0].url] <= 500
+
+
+class Changing:
+    """A registry whose endpoints a test changes."""
+
+    def __init__(self) -> None:
+        self.known = MemoryRegistry()
+
+    async def now(self, balancer: Balancer, *endpoints: Endpoint) -> None:
+        wanted = {endpoint.instance for endpoint in endpoints}
+        for old in balancer.endpoints:
+            if old.instance not in wanted:
+                await self.known.deregister("x", old.instance)
+        for endpoint in endpoints:
+            await self.known.register("x", endpoint)
+        while {one.instance for one in balancer.endpoints} != wanted:
+            await asyncio.sleep(0)
+
+
+async def test_a_new_endpoint_among_older_ones_starts_slowly() -> None:
+    time, registry = Time(), Changing()
+    balancer = Balancer("x", registry.known, clock=time, chance=random.Random(7))
+    await balancer.start()
+    try:
+        await registry.now(balancer, A)
+        time.now += 60
+        await registry.now(balancer, A, B, C)
+        time.now += 1
+        assert picked(balancer)[A.url] > 500  # of two drawn, the warm one is taken
+        time.now += 10
+        assert picked(balancer)[B.url] > 250
+    finally:
+        await balancer.stop()
+
+
+async def test_an_endpoint_that_is_gone_finishes_what_it_has_and_gets_no_more() -> None:
+    registry, told = Changing(), list[tuple[Endpoint, ...]]()
+    balancer = Balancer("x", registry.known, chance=random.Random(7))
+    balancer.on_change(told.append)
+    await balancer.start()
+    try:
+        await registry.now(balancer, A, B)
+        load = balancer._loads[A.url]
+        began = load.begin()
+        await registry.now(balancer, B)
+        assert picked(balancer)[A.url] == 0
+        load.end(began)
+        assert load.in_flight == 0
+        assert told[-1] == (B,)
+    finally:
+        await balancer.stop()

@@ -17,6 +17,7 @@ from atoll.contracts import (
     BadGateway,
     Conflict,
     DeadlineExceeded,
+    Error,
     FieldError,
     Input,
     Invalid,
@@ -28,11 +29,13 @@ from atoll.contracts import (
     Unavailable,
     uuid7,
 )
+from atoll.contracts.policies import ClientPolicy
 from atoll.discovery import Balancer, Endpoint, MemoryRegistry
-from atoll.resilience import NotSent, Unreadable, server_stack
+from atoll.resilience import NotSent, Outcome, Unreadable, server_stack
 from atoll.service import Caller, Handler, Request, Sources, Stack, bind, current_request, implements
 from atoll.transport import LocalChannel
 from atoll.transport.http import HttpChannel
+from atoll.transport.http.client.channel import Calling, client_stacks
 from atoll.transport.http.client.pyreqwest import PyreqwestClient
 
 
@@ -321,3 +324,65 @@ async def test_a_stream_of_a_server_that_stops_ends_with_unavailable() -> None:
         with pytest.raises(Unavailable, match="is stopping"):
             await anext(stream)
         await stopping
+
+
+async def test_an_error_that_came_over_a_call_says_from_where(shelf: Shelf) -> None:
+    with pytest.raises(Error) as raised:
+        async for _ in shelf.count.stream(Number(-1)):
+            pass
+    assert raised.value.source == "shelf"
+    with pytest.raises(Error) as raised:
+        async for _ in shelf.count.stream(Number(7)):
+            pass
+    assert raised.value.source == "shelf"
+
+
+async def test_the_opening_of_a_stream_goes_elsewhere_when_an_instance_is_away() -> None:
+    async with serving(ROUTES) as alive, serving(ROUTES) as dying:
+        async with client(dying, alive) as shelf:
+            await dying.server.stop()
+            for _ in range(10):
+                assert [item.n async for item in shelf.count.stream(Number(2))] == [0, 1]
+
+
+async def test_the_breakers_of_endpoints_that_are_gone_are_forgotten() -> None:
+    registry = MemoryRegistry()
+    balancer = Balancer("shelf", registry)
+    breakers = client_stacks(balancer, Calling(), ClientPolicy())._reach.breakers
+    await balancer.start()
+    try:
+        await registry.register("shelf", Endpoint("http://127.0.0.1:9", "shelf-1"))
+        assert await balancer.ready()
+        breaker = breakers.of("http://127.0.0.1:9")
+        for _ in range(5):
+            breaker.leave(Outcome.NOT_SENT, probe=breaker.enter())
+        assert breakers.troubled == 1
+        await registry.deregister("shelf", "shelf-1")
+        while balancer.endpoints:
+            await asyncio.sleep(0)
+        assert breakers.troubled == 0
+        assert breakers.available("http://127.0.0.1:9")
+    finally:
+        await balancer.stop()
+
+
+@pytest.mark.parametrize(
+    "given", ["garbage", "-5", "", "1e3", "٣", "9" * 40, "1.5", " 7", "nan", "31536000000", "0x10", "0"]
+)
+async def test_a_deadline_header_that_is_garbage_negative_or_a_year_long_is_bounded(given: str) -> None:
+    seen: list[float] = []
+
+    async def look(request: Request) -> View:
+        seen.append(request.remaining())
+        return View("there")
+
+    async with serving({Shelf.put: look}) as served:
+        http = PyreqwestClient()
+        headers = {"content-type": "application/json", "atoll-deadline-ms": given.encode().decode("latin-1")}
+        reply = await http.send("PUT", f"{served.url}/shelf/x", headers, b'{"name":"x"}')
+        await http.close()
+    if given == "0":
+        assert reply.status == 504
+    else:
+        assert reply.status == 200, reply.body
+        assert 0 < seen[0] <= Shelf.put.deadline

@@ -1,0 +1,149 @@
+"""Shedding: only under pressure, only what is too much, and not a moment longer than the pressure lasts."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.resilience.calls import Clock, request, until
+
+from atoll.contracts import Unavailable
+from atoll.resilience import Pressure, Record, Shed, Shedder, ShedPolicy, shed
+from atoll.service import Request
+
+
+class Server:
+    """A shedding server whose requests end when the test says so."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.busy = 0.0
+        self.waiting = 0
+        self.records: list[Record] = []
+        self.open: list[asyncio.Event] = []
+        self.shedder = Shedder(ShedPolicy(), lambda: self.busy, waiting=lambda: self.waiting, clock=self.clock)
+        self.handler = shed(self.shedder, hook=self.records.append, clock=self.clock)(self._wait)
+
+    async def _wait(self, _: Request) -> None:
+        go = asyncio.Event()
+        self.open.append(go)
+        await go.wait()
+
+    async def fill(self, count: int) -> list[asyncio.Task[None]]:
+        async def one() -> None:
+            await self.handler(request())
+
+        tasks = [asyncio.create_task(one()) for _ in range(count)]
+        before = len(self.open)
+        await until(lambda: len(self.open) + sum(task.done() for task in tasks) >= before + count)
+        return tasks
+
+    async def serve(self, count: int, seconds: float) -> None:
+        """So many requests that take so long, one after the other."""
+        for _ in range(count):
+            task = (await self.fill(1))[0]
+            self.clock.now += seconds
+            self.open.pop().set()
+            await task
+        self.clock.now += 0.1  # what a tenth of a second brought is known after it
+
+
+async def test_without_pressure_nothing_is_refused() -> None:
+    server = Server()
+    await server.serve(5, 0.01)
+    tasks = await server.fill(500)
+    assert server.records == []
+    for go in server.open:
+        go.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_under_pressure_what_cannot_be_served_in_time_is_refused_with_retry_after() -> None:
+    server = Server()
+    await server.serve(10, 0.01)  # 100 a second, 10 ms each: one at a time
+    server.busy = 1.0
+    tasks = await server.fill(20)
+    refused = [task for task in tasks if task.done()]
+    assert len(refused) == 15  # 5 go in: what is known of a server after a tenth of a second is rough
+    error = refused[0].exception()
+    assert isinstance(error, Unavailable)
+    assert error.headers == {"retry-after": "1"}
+    assert all(isinstance(record, Shed) for record in server.records)
+    for go in server.open:
+        go.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert server.shedder.in_flight == 0
+
+
+async def test_what_waits_for_the_event_loop_counts() -> None:
+    server = Server()
+    await server.serve(10, 0.01)
+    server.busy, server.waiting = 1.0, 50
+    with pytest.raises(Unavailable):
+        await server.handler(request())
+
+
+async def test_it_cools_off_for_a_second_and_then_takes_everything_again() -> None:
+    server = Server()
+    await server.serve(10, 0.01)
+    server.busy, server.waiting = 1.0, 50
+    with pytest.raises(Unavailable):
+        await server.handler(request())
+    server.busy = 0.0
+    server.clock.now += 0.9
+    with pytest.raises(Unavailable):
+        await server.handler(request())
+    server.clock.now += 0.2
+    tasks = await server.fill(1)
+    server.open.pop().set()
+    await tasks[0]
+
+
+async def test_a_failure_frees_its_place_and_teaches_nothing() -> None:
+    shedder = Shedder(ShedPolicy(), lambda: 0.0)
+
+    async def fails(_: Request) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await shed(shedder)(fails)(request())
+    assert shedder.in_flight == 0
+    assert shedder.limit(1.0) == float("inf")
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.floats(0.001, 1)), max_size=60))
+def test_the_limit_is_the_best_rate_times_the_shortest_time_of_the_window(steps: list[tuple[float, float]]) -> None:
+    clock = Clock()
+    shedder = Shedder(ShedPolicy(), lambda: 0.0, clock=clock)
+    seen: list[tuple[int, float]] = []
+    for pause, took in steps:
+        clock.now += pause
+        shedder.in_flight += 1
+        shedder.end(clock.now - took, clock.now)
+        seen.append((int(clock.now / 0.1), took))
+        assert shedder.in_flight == 0
+    clock.now += 0.1
+    limit = shedder.limit(clock.now)
+    bucket = int(clock.now / 0.1)
+    recent = [(at, took) for at, took in seen if bucket - 50 < at]
+    if not recent:
+        assert limit == float("inf")
+    else:
+        best = max(sum(1 for other, _ in recent if other == at) for at, _ in recent) / 0.1
+        assert limit == pytest.approx(best * min(took for _, took in recent))
+
+
+async def test_pressure_is_the_share_of_a_core_or_how_late_the_loop_is() -> None:
+    now, used = Clock(), Clock()
+    pressure = Pressure(clock=now, cpu=used)
+    assert pressure() == 0.0
+    now.now += 0.1
+    used.now += 0.08
+    pressure._tick()
+    assert pressure.value == pytest.approx(0.4)  # smoothed: half of the way
+    pressure()
+    now.now += 0.2  # a tenth too late, as when something else has the core
+    pressure._tick()
+    assert pressure.value == pytest.approx(0.7)
