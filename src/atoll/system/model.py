@@ -56,7 +56,8 @@ class Service:
     command: the argv of a program in any language that listens on $ATOLL_HOST:$ATOLL_PORT. Exactly one of the three.
     source: folder with its code, relative to system.py; put on the import path, and watched for reload.
     offers: the contracts that it implements. calls: names of services it calls (may be called only if declared).
-    database: whether it owns a database. instances: how many processes. environment: its own settings.
+    database: whether it owns a database. events: whether it publishes or consumes any, and so is told where the broker is.
+    instances: how many processes. environment: its own settings.
     health: path that answers 200 when it is ready ("/health/ready" for atoll services; "" for a foreign one means
       "ready when the port accepts").
     """
@@ -113,7 +114,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Jwt:
-    """Whose tokens the gateway accepts. service: who serves the keys (or ``jwks_url`` outside the system)."""
+    """Whose tokens the gateway accepts. service: who serves the keys."""
 
     service: str
     issuer: str
