@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from tests.sagas.conftest import Running, begin, give, note, noted, until
@@ -53,6 +56,16 @@ async def racing(start: Return, saga: Saga) -> None:
     await saga.step("close", mark, start.order, "closed")
 
 
+async def ends(database: Database, saga_id: UUID) -> datetime | None:
+    """When its wait ends, once it has begun."""
+    async with database.connection() as connection:
+        found: datetime | None = await connection.fetchval(
+            "SELECT coalesce(due, ended_at) FROM atoll.saga_steps WHERE saga = $1 AND kind = 'wait'", saga_id
+        )
+    return found
+
+
+@pytest.mark.slow
 async def test_a_timeout_races_the_event(
     database: Database, second: Database, run: Running, chance: random.Random
 ) -> None:
@@ -60,12 +73,16 @@ async def test_a_timeout_races_the_event(
     await run(racing)
     await run(racing, database=second)
     turns = asyncio.Semaphore(8)
-    plans = [(f"order{n}", chance.uniform(0.05, 0.4), chance.uniform(-0.05, 0.05)) for n in range(RACES)]
+    plans = [(f"order{n}", chance.uniform(0.05, 0.4), chance.uniform(-0.02, 0.04)) for n in range(RACES)]
+    plans[:5] = [(order, 0.4, -0.4) for order, _, _ in plans[:5]]  # however slow the machine is, some events come first
+    plans[5:10] = [(order, 0.05, 1.0) for order, _, _ in plans[5:10]]  # and some timeouts
 
     async def race(order: str, patience: float, lead: float) -> None:
         async with turns:
-            await begin(database, racing, Return(order, patience))
-        await asyncio.sleep(patience + lead)
+            started = await begin(database, racing, Return(order, patience))
+        while (due := await ends(database, started.id)) is None:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep((due - datetime.now(UTC)).total_seconds() + lead)
         async with turns:
             await give(database, racing, Arrived(order))
 
@@ -83,7 +100,9 @@ async def test_a_timeout_races_the_event(
         else:
             assert one.state == "compensated"
             assert (await noted(database, order), state) == (["marked", "unmarked"], ["late"])
-    assert {one.state for one in found.values()} == {"completed", "compensated"}, "one of them always won"
+    ways = Counter(one.state for one in found.values())
+    print(dict(ways))
+    assert set(ways) == {"completed", "compensated"}, "one of them always won"
 
 
 async def test_one_saga_a_business_key_however_many_start_it(

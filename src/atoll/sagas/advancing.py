@@ -16,7 +16,7 @@ from atoll.data.postgres import one_line
 from atoll.sagas.binding import Bound
 from atoll.sagas.definition import Definition
 from atoll.sagas.failures import Away, Overtaken, Stuck, Suspended, Unwound
-from atoll.sagas.journal import load
+from atoll.sagas.journal import Journal, load
 from atoll.sagas.run import Run
 from atoll.sagas.steps import Saga
 from atoll.sagas.unwinding import Unwinding
@@ -27,18 +27,22 @@ RUN_LIMIT = 600.0  # seconds for one go of a saga; then its code hangs between t
 
 
 class Advancing:
-    """Moves sagas of one definition on, each until it is suspended, over or parked."""
+    """Moves sagas of one definition on, each until it is suspended, over or parked.
 
-    def __init__(self, database: Database, definition: Definition, bound: Bound) -> None:
+    limit: how many transactions of sagas this instance has open at once.
+    """
+
+    def __init__(self, database: Database, definition: Definition, bound: Bound, limit: asyncio.Semaphore) -> None:
         self._database = database
+        self._limit = limit
         self._definition = definition
         self._bound = bound
         self._decode: Decode = decoder_for(definition.message)
 
     async def __call__(self, saga_id: UUID) -> None:
         """As far as it goes now. DatabaseUnavailable if the database is away."""
-        while (journal := await load(self._database, saga_id)) is not None and journal.active:
-            run = Run(self._database, self._definition, journal)
+        while (journal := await self._load(saga_id)) is not None and journal.active:
+            run = Run(self._database, self._definition, journal, self._limit)
             try:
                 async with asyncio.timeout(RUN_LIMIT):
                     again = await (self._backward(run) if journal.backward else self._forward(run))
@@ -57,6 +61,10 @@ class Advancing:
                 await self._park(run, stuck)
             except TimeoutError:
                 await self._park(run, Stuck("", f"it did not come to an end of its steps within {RUN_LIMIT:g} s"))
+
+    async def _load(self, saga_id: UUID) -> Journal | None:
+        async with self._limit:
+            return await load(self._database, saga_id)
 
     async def _forward(self, run: Run) -> bool:
         try:

@@ -27,10 +27,14 @@ _decode_headers = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class Attempts:
-    """Carries out the actions of one run. Its transactions come one after the other, for each moves the version on."""
+    """Carries out the actions of one run. Its transactions come one after the other, for each moves the version on.
 
-    def __init__(self, database: Database, journal: Journal) -> None:
+    limit: how many transactions of sagas this instance has open at once.
+    """
+
+    def __init__(self, database: Database, journal: Journal, limit: asyncio.Semaphore) -> None:
         self._database = database
+        self._limit = limit
         self._journal = journal
         self._headers: Mapping[str, str] = _decode_headers(journal.headers) if journal.headers else {}
         self._turn = asyncio.Lock()
@@ -38,7 +42,7 @@ class Attempts:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Work]:
         """A transaction that advances the journal. `Away` if the database is away."""
-        async with self._turn:
+        async with self._turn, self._limit:
             try:
                 async with self._database.work() as work:
                     yield work

@@ -80,11 +80,11 @@ def _moving() -> Iterator[Line]:
 class Run:
     """Implements `steps.Steps`. Signals end the function: `Suspended`, `Unwound`, `Overtaken`, `Away`, `Stuck`."""
 
-    def __init__(self, database: Database, definition: Definition, journal: Journal) -> None:
+    def __init__(self, database: Database, definition: Definition, journal: Journal, limit: asyncio.Semaphore) -> None:
         self.id: UUID = journal.id
         self.key = journal.key
         self.journal = journal
-        self.attempts = Attempts(database, journal)
+        self.attempts = Attempts(database, journal, limit)
         self.undos: dict[Position, Undo] = {}
         self._definition = definition
         self._placed = {entry.position: entry for entry in journal.entries.values() if entry.kind != "undo"}

@@ -26,7 +26,8 @@ from atoll.service import Handler, Request
 log = logging.getLogger("atoll.sagas")
 
 LOOK_EVERY = 1.0  # seconds between two looks at the most; the safety net, should a wake-up get lost
-AT_ONCE = 32  # sagas on the move at once in this instance; their local steps share the pool of connections
+AT_ONCE = 32  # sagas on the move at once in this instance
+TRANSACTIONS = 4  # of them, with a transaction open: the pool's default is 10, and requests need the rest
 STOP_WITHIN = 5.0  # seconds for the steps that are being taken when a partition is given up
 _DUE = """
 SELECT id, name, partition, extract(epoch FROM due - clock_timestamp())::float8 AS wait FROM atoll.sagas
@@ -62,8 +63,9 @@ class SagaRunner:
         self._waking = Waking(database, self._wake.set)
         self.sagas = Sagas(database, wake=self._on_commit)
         given = {Sagas: self.sagas, **(provided or {})}
+        limit = asyncio.Semaphore(TRANSACTIONS)
         self._advancing = {
-            definition.name: Advancing(database, definition, bind(definition, given))
+            definition.name: Advancing(database, definition, bind(definition, given), limit)
             for definition in self._definitions.values()
         }
         self._at_once = at_once
