@@ -28,6 +28,7 @@ from atoll.messaging.kafka_topics import OVERHEAD
 log = logging.getLogger("atoll.messaging")
 
 CLAIM_TIMEOUT = 10.0  # seconds
+CLOSE_WITHIN = 2.0  # seconds; a broker that hangs is left
 POLL = 0.05  # seconds
 BATCH = 500  # messages handed to the event loop at once
 WRITE_EVERY = 0.2  # seconds; acknowledgements within it are written down at once
@@ -85,10 +86,17 @@ class GroupReader:
 
     async def close(self) -> None:
         """Writes down what was acknowledged, and stops reading."""
-        for reader in list(self._readers.values()):
-            await reader.close()
         self._keeper.cancel()
         await asyncio.gather(self._keeper, return_exceptions=True)
+        readers = dict(self._readers)
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await asyncio.gather(*(self._write(n, reader) for n, reader in readers.items() if not reader.ended))
+        except TimeoutError:
+            log.debug("what was acknowledged last is not written down, and comes again")
+        for partition, reader in readers.items():
+            reader.end("it was closed")
+            await self._forget(partition)
         await self._call(self._close)
 
     async def _begin(self, partition: int, reader: KafkaSubscription, subjects: Sequence[str]) -> None:

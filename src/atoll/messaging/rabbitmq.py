@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from atoll.messaging.broker import PARTITIONS, partition_of
@@ -33,8 +34,7 @@ class RabbitBroker:
 
     async def stop(self) -> None:
         """Writes down what was acknowledged, and disconnects."""
-        for subscription in list(self._newest.values()):
-            await subscription.close()
+        await asyncio.gather(*(subscription.close() for subscription in self._newest.values()))
         self._newest.clear()
         await self._links.stop()
 

@@ -17,6 +17,7 @@ from atoll.messaging.rabbitmq_link import TROUBLES, Link
 
 LEDGER_BYTES, LEDGER_SEGMENT = 400_000, 100_000  # what is kept; some thousand records, read at every take-over
 CLAIM_TIMEOUT = 10.0  # seconds
+CLOSE_WITHIN = 2.0  # seconds; a broker that hangs is left
 PREFETCH = 1_000
 
 
@@ -57,8 +58,9 @@ class Ledger:
         """Looks no more."""
         self._closing = True
         try:
-            if self._channel is not None and not self._channel.is_closed:
-                await self._channel.close()
+            async with asyncio.timeout(CLOSE_WITHIN):
+                if self._channel is not None and not self._channel.is_closed:
+                    await self._channel.close()
         except TROUBLES:
             return  # the connection went meanwhile, and the channel with it
 

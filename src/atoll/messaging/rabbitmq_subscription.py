@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from atoll.messaging.broker import BrokerUnavailable, SubscriptionEnded
 from atoll.messaging.floors import Floors, KnownIds
-from atoll.messaging.rabbitmq_ledger import Ledger
+from atoll.messaging.rabbitmq_ledger import CLOSE_WITHIN, Ledger
 from atoll.messaging.rabbitmq_link import TROUBLES, Link, one_line
 
 PREFETCH = 500  # messages that have arrived and wait to be fetched
@@ -90,10 +90,11 @@ class RabbitSubscription:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
-            if was_ours:
-                await self._write()
-            if self._channel is not None and not self._channel.is_closed:
-                await self._channel.close()
+            async with asyncio.timeout(CLOSE_WITHIN):
+                if was_ours:
+                    await self._write()
+                if self._channel is not None and not self._channel.is_closed:
+                    await self._channel.close()
         except (BrokerUnavailable, *TROUBLES):
             return  # what was not written down comes again, and the inbox knows it
         finally:
