@@ -58,7 +58,7 @@ async def parked(database: Database, run: Running, caplog: pytest.LogCaptureFixt
     assert found.saga.step == "place"
     assert "ZeroDivisionError: no shelf" in found.saga.trouble
     assert await noted(database, "a") == ["marked"]
-    (record,) = [one for one in caplog.records if one.levelno == logging.ERROR]
+    (record,) = [one for one in caplog.records if (one.name, one.levelno) == ("atoll.sagas", logging.ERROR)]
     assert f"atoll sagas show {started.id}" in record.getMessage()
     return started.id
 
