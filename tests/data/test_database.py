@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from atoll.contracts import Unavailable
-from atoll.data import Database, DatabaseUnavailable
+from atoll.data import Database, DatabaseUnavailable, postgres
 from atoll.service import Request, current_request
 from atoll.testing import PostgresServer
 
@@ -83,6 +83,18 @@ async def test_a_dead_connection_is_found_out_before_anything_is_sent(server: Po
     await add(database)
     server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'")
     await add(database)  # the loop has had no chance yet to hear of the end
+    await database.stop()
+
+
+async def test_a_connection_that_dies_while_it_is_given_back_is_nobodys_failure(server: PostgresServer) -> None:
+    database = database_of(server, max_size=1)
+    await database.start()
+    connection = await database.acquire()
+    giving = asyncio.create_task(database.release(connection))
+    await asyncio.sleep(0)  # one turn: the giving back has begun, and has not ended
+    postgres.end(connection)
+    await giving
+    await add(database)
     await database.stop()
 
 

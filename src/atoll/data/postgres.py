@@ -77,7 +77,12 @@ class Pool:
         """Gives the connection back; one that is still inside a transaction is thrown away."""
         if not is_gone(connection) and connection.is_in_transaction():
             connection.terminate()
-        await self._opened().release(cast(Any, connection))
+        try:
+            await self._opened().release(cast(Any, connection))
+        except (asyncpg.InternalClientError, asyncpg.InterfaceError):
+            # Lost in the very moment of giving it back, so that its pool has taken it back already.
+            if not is_gone(connection):
+                raise
 
     async def close(self) -> None:
         """Waits until all connections are given back, and closes them; cancelled, it cuts them off."""
