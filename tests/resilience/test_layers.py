@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -361,6 +362,29 @@ async def test_a_declared_error_and_an_own_one_go_through() -> None:
     with pytest.raises(NotFound) as raised:
         await callee(())(failing(own))(request())
     assert raised.value is own
+
+
+async def test_a_callees_error_in_the_middle_of_a_stream_is_not_ours_either() -> None:
+    closed: list[bool] = []
+
+    async def two(_: Request) -> Any:
+        async def items() -> AsyncGenerator[int, None]:
+            try:
+                yield 1
+                error = NotFound("theirs")
+                error.source = "payments"
+                raise error
+            finally:
+                closed.append(True)
+
+        return items()
+
+    seen: list[int] = []
+    with pytest.raises(BadGateway):
+        async for item in await callee((), streams=True)(two)(request(Payments.feed)):
+            seen.append(item)  # noqa: PERF401 - what came before the error counts
+    assert seen == [1]
+    assert closed == [True]
 
 
 # ---- faults

@@ -7,8 +7,9 @@ An error that came over a call and that a handler let through goes on as it is o
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from typing import Any
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
+from typing import Any, NoReturn
 
 from atoll.contracts import BadGateway, DeadlineExceeded, Error, TooManyRequests, Unavailable
 from atoll.resilience.records import CalleeFailed, Hook, ignore
@@ -17,25 +18,42 @@ from atoll.service import Handler, Layer, Request
 _logger = logging.getLogger("atoll.resilience")
 
 
-def callee(declared: Collection[str], *, hook: Hook = ignore) -> Layer:
-    """The layer around one operation's handler. declared: the codes of the errors that its contract names."""
+def callee(declared: Collection[str], *, streams: bool = False, hook: Hook = ignore) -> Layer:
+    """The layer around one operation's handler. declared: the codes of the errors that its contract names.
+
+    streams: the reply is an async generator, whose errors come later.
+    """
+
+    def ours(request: Request, error: Error) -> Error:
+        if not error.source or error.code in declared:
+            return error
+        found = of_callee(error)
+        hook(CalleeFailed(request.name, error.source, error.code, found.status))
+        _logger.warning(
+            "%s: %s answered %s %s (%s); the caller gets %s",
+            request.name, error.source, error.status, error.code, error.detail, found.status,
+        )  # fmt: skip
+        return found
+
+    async def items(request: Request, found: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+        async with aclosing(found):
+            try:
+                async for item in found:
+                    yield item
+            except Error as error:
+                _raise(ours(request, error), error)
 
     def layer(inner: Handler) -> Handler:
         async def answering(request: Request) -> Any:
             try:
                 return await inner(request)
             except Error as error:
-                if not error.source or error.code in declared:
-                    raise
-                ours = of_callee(error)
-                hook(CalleeFailed(request.name, error.source, error.code, ours.status))
-                _logger.warning(
-                    "%s: %s answered %s %s (%s); the caller gets %s",
-                    request.name, error.source, error.status, error.code, error.detail, ours.status,
-                )  # fmt: skip
-                raise ours from error
+                _raise(ours(request, error), error)
 
-        return answering
+        async def streaming(request: Request) -> Any:
+            return items(request, await answering(request))
+
+        return streaming if streams else answering
 
     return layer
 
@@ -48,3 +66,9 @@ def of_callee(error: Error) -> Error:
     if isinstance(error, (Unavailable, TooManyRequests)):
         return Unavailable(f"{error.source} cannot answer now; come back later", headers=again)
     return BadGateway(f"{error.source} did not answer as it should ({error.status} {error.code})")
+
+
+def _raise(ours: Error, error: Error) -> NoReturn:
+    if ours is error:
+        raise error
+    raise ours from error

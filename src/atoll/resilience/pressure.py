@@ -10,8 +10,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-EVERY = 0.1  # seconds between two measurements
-KEPT = 0.5  # of the old value, at each
+EVERY = 0.05  # seconds between two measurements
+KEPT = 0.8  # of a higher old value, at each: pressure is believed at once, and relief after a few times
 LATE = 0.05  # seconds: a loop that is so late is as busy as it can be
 
 Clock = Callable[[], float]
@@ -42,4 +42,5 @@ class Pressure:
         passed = now - self._at
         share = (used - self._used) / passed if passed > 0 else 0.0
         late = max(0.0, passed - EVERY) / LATE
-        self.value = KEPT * self.value + (1 - KEPT) * min(1.0, max(share, late))
+        found = min(1.0, max(share, late))
+        self.value = max(found, KEPT * self.value + (1 - KEPT) * found)

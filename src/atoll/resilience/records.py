@@ -42,10 +42,12 @@ class BulkheadFull(Record, frozen=True):
 
 
 class Shed(Record, frozen=True):
-    """A request was refused because the process is busy: ``in_flight`` are there, ``limit`` can be served in time."""
+    """A request was refused because the process is busy: ``in_flight`` are there, ``limit`` can be served in time, and this
+    one has ``waited`` seconds for the event loop."""
 
     in_flight: int
     limit: float
+    waited: float
 
 
 class Limited(Record, frozen=True):

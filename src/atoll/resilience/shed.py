@@ -1,7 +1,9 @@
 """Load shedding: a server that is busy takes no more than it can serve in time (go-zero's adaptiveshedder; TCP BBR).
 
-What it can serve is measured: in flight <= best rate of replies x shortest time of a reply, each over the last 5 s (Little's
-law). While the process is not busy, nothing is ever refused. Health pages are no operations, so they never come here.
+What it can serve is measured: best rate of replies x shortest time of a reply, each over the last 5 s, is what is in flight
+when nothing waits (Little's law); four times that is a queue that still drains in the time of a few replies. A handler that
+never waits is never in flight beside another: there the queue is the event loop's, and what has waited in it for too long
+already is refused. While the process is not busy, nothing ever is. Health pages are no operations, so they never come here.
 """
 
 from __future__ import annotations
@@ -17,27 +19,18 @@ from atoll.service import Handler, Layer, Request
 
 BUCKETS = 50  # of the window: rates and times are known by a tenth of a second
 RETRY_AFTER = {"retry-after": "1"}
+GAIN = 4.0  # requests come in bursts: with no queue at all, a server would idle between them (BBR has 2 to 2.9)
 FEWEST = 4  # in flight that are never too many: one measurement says little
-
-
-def none_waiting() -> int:
-    """For a server whose waiting requests nobody counts."""
-    return 0
+PATIENCE = 0.01  # seconds in the event loop's queue that are never too long
 
 
 class Shedder:
-    """One a server. busy: 0 to 1. waiting: requests that have come and that no handler has seen yet."""
+    """One a server. busy: 0 to 1."""
 
     def __init__(
-        self,
-        policy: ShedPolicy,
-        busy: Callable[[], float],
-        *,
-        waiting: Callable[[], int] = none_waiting,
-        clock: Callable[[], float] = time.monotonic,
+        self, policy: ShedPolicy, busy: Callable[[], float], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.in_flight = 0
-        self.waiting = waiting
         self._policy = policy
         self._busy = busy
         self._clock = clock
@@ -46,6 +39,7 @@ class Shedder:
         self._replies = [0] * BUCKETS
         self._shortest = [float("inf")] * BUCKETS
         self._limit = float("inf")
+        self._patience = float("inf")
         self._busy_until = 0.0
 
     def end(self, began: float, now: float) -> None:
@@ -61,14 +55,15 @@ class Shedder:
         self._turn(now)
         return self._limit
 
-    def refuses(self, now: float) -> bool:
-        """Whether one more is too many now."""
+    def refuses(self, received: float, now: float) -> bool:
+        """Whether one more is too many now. received: when it came; 0 if nobody noted it."""
         busy = self._busy() >= self._policy.cpu
         if busy:
             self._busy_until = now + self._policy.cool_off
         if not busy and now >= self._busy_until:
             return False
-        return self.in_flight + self.waiting() > max(self.limit(now), FEWEST)
+        limit = self.limit(now)
+        return self.in_flight >= max(limit, FEWEST) or (received > 0 and now - received > self._patience)
 
     def _turn(self, now: float) -> int:
         """The place of the present bucket; what has fallen out of the window is forgotten."""
@@ -80,7 +75,8 @@ class Shedder:
             self._bucket = bucket
             shortest = min(self._shortest)
             best = max(self._replies) / self._width
-            self._limit = best * shortest if best else float("inf")
+            self._limit = best * shortest * GAIN if best else float("inf")
+            self._patience = max(PATIENCE, shortest * GAIN)
         return bucket % BUCKETS
 
 
@@ -90,8 +86,9 @@ def shed(shedder: Shedder, *, hook: Hook = ignore, clock: Callable[[], float] = 
     def layer(inner: Handler) -> Handler:
         async def shedding(request: Request) -> Any:
             now = clock()
-            if shedder.refuses(now):
-                hook(Shed(request.name, shedder.in_flight + shedder.waiting(), shedder.limit(now)))
+            if shedder.refuses(request.received, now):
+                waited = now - request.received if request.received else 0.0
+                hook(Shed(request.name, shedder.in_flight, shedder.limit(now), waited))
                 raise Unavailable("the service has more to do than it can; come back later", headers=RETRY_AFTER)
             shedder.in_flight += 1
             try:

@@ -24,7 +24,7 @@ from atoll.resilience.pressure import Pressure
 from atoll.resilience.rate_limit import rate_limit
 from atoll.resilience.records import Hook, ignore
 from atoll.resilience.retry import retry
-from atoll.resilience.shed import Shedder, none_waiting, shed
+from atoll.resilience.shed import Shedder, shed
 from atoll.service import Layer, Named, Request, Stack
 from atoll.service.resilience import Layers
 
@@ -106,12 +106,11 @@ class ServerStacks:
         policy: ServerPolicy,
         *,
         layers: Layers | None = None,
-        waiting: Callable[[], int] = none_waiting,
         hook: Hook = ignore,
     ) -> None:
         self._layers = layers
         self._hook = hook
-        self._shared = [*_rate(policy.rate_limit, hook), *_bounds(policy, waiting, hook)]
+        self._shared = [*_rate(policy.rate_limit, hook), *_bounds(policy, hook)]
 
     def of(self, operation: Operation[Any, Any], policy: OperationPolicy, inner: Stack | None = None) -> Stack:
         """The stack around one operation's handler; inner: what it needs besides protection (a unit of work, say)."""
@@ -126,17 +125,24 @@ class ServerStacks:
             layer = adaptive(policy.adaptive, hook=hook)
             own.append(Named("adaptive", layer, SERVER["adaptive"], asdict(policy.adaptive)))
         passed = ", ".join(operation.errors) or "none"
-        own.append(Named("callee", callee(operation.errors, hook=hook), SERVER["callee"], {"passes": passed}))
+        own.append(
+            Named(
+                "callee",
+                callee(operation.errors, streams=operation.streams, hook=hook),
+                SERVER["callee"],
+                {"passes": passed},
+            )
+        )
         stack = Stack([*own, *(inner or ())])
         if self._layers is not None:
             stack = self._layers(stack, operation)
         return check_server(stack, operation.qualified)
 
 
-def _bounds(policy: ServerPolicy, waiting: Callable[[], int], hook: Hook) -> list[Named]:
+def _bounds(policy: ServerPolicy, hook: Hook) -> list[Named]:
     found = []
     if policy.shed is not None:
-        layer = shed(Shedder(policy.shed, Pressure(), waiting=waiting), hook=hook)
+        layer = shed(Shedder(policy.shed, Pressure()), hook=hook)
         found.append(Named("shed", layer, SERVER["shed"], asdict(policy.shed)))
     bound = bulkhead(policy.in_flight, hook=hook)
     found.append(Named("bulkhead", bound, SERVER["bulkhead"], {"in_flight": policy.in_flight}))
@@ -169,4 +175,4 @@ def client_stack(policy: ClientPolicy | None = None, *, reach: Reach, hook: Hook
 def server_stack(policy: ServerPolicy | None = None, *, hook: Hook = ignore) -> Stack:
     """The default layers that all operations of a server share."""
     policy = policy or ServerPolicy()
-    return Stack([*_rate(policy.rate_limit, hook), *_bounds(policy, none_waiting, hook)])
+    return Stack([*_rate(policy.rate_limit, hook), *_bounds(policy, hook)])

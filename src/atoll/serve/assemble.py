@@ -60,9 +60,8 @@ class Running:
         self._database = database_of(service, environment)
         self._broker = broker_of(service, environment)
         self._http = PyreqwestClient()
-        self._server: HttpServer | None = None
         self.callees = Callees(service, resilience, environment, self._http)
-        self.stacks = operation_stacks(service, resilience, self._database, self._waiting)
+        self.stacks = operation_stacks(service, resilience, self._database)
 
     def consumer_stacks(self) -> dict[type[Event], Stack]:
         """What the consumer does around the handler of each event."""
@@ -125,15 +124,12 @@ class Running:
             mounts=self.service.mounts,
             documents=documents_of(self.service, self.environment.system),
         )
-        server = self._server = HttpServer(app, self.environment.host, self.environment.port)
+        server = HttpServer(app, self.environment.host, self.environment.port)
         try:
             await self._lifecycle.start("http", server)
         except OSError as error:
             raise CannotServe(f"cannot listen on {self.environment.host}:{self.environment.port}: {error}") from None
         self.url = f"http://{self.environment.host}:{server.port}"
-
-    def _waiting(self) -> int:
-        return 0 if self._server is None else self._server.waiting
 
 
 def _report(name: str, error: BaseException) -> None:

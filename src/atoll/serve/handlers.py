@@ -18,11 +18,9 @@ from atoll.service.plan import scoped_needs
 Stacks = dict[Operation[Any, Any], Stack]
 
 
-def operation_stacks(
-    service: Service, resilience: Resilience, database: Database | None, waiting: Callable[[], int]
-) -> Stacks:
-    """The stack of each operation; CannotServe for what cannot work. waiting: requests that no handler has seen yet."""
-    made = ServerStacks(resilience.server, layers=resilience.server_layers, waiting=waiting)
+def operation_stacks(service: Service, resilience: Resilience, database: Database | None) -> Stacks:
+    """The stack of each operation; CannotServe for what cannot work."""
+    made = ServerStacks(resilience.server, layers=resilience.server_layers)
     try:
         return {
             operation: made.of(

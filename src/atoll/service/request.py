@@ -52,10 +52,11 @@ class Request:
 
     name: ``orders.place`` or the subject of an event. message: the decoded request message or event.
     headers: lower-case names; first value. deadline: ``time.monotonic()`` second after which nobody waits any more.
+    received: ``time.monotonic()`` second at which it had come; 0 where nobody noted it.
     scope: what layers provide to the handler for this request alone, by type (a unit of work, say).
     """
 
-    __slots__ = ("caller", "deadline", "headers", "message", "name", "operation", "reply_headers", "scope")
+    __slots__ = ("caller", "deadline", "headers", "message", "name", "operation", "received", "reply_headers", "scope")
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class Request:
         self.headers = headers
         self.caller = caller
         self.deadline = deadline
+        self.received = 0.0
         self.scope: dict[Any, Any] = {}
         self.reply_headers: dict[str, str] = {}
 

@@ -60,7 +60,6 @@ class HttpApp:
         self._mounts = Mounts(mounts or {})
         self._router = _router(routes, identify, health, documents or {}, limits or HttpLimits())
         self._in_flight = 0
-        self._websockets = 0
         self._idle = asyncio.Event()
         self._closing = asyncio.Event()
 
@@ -76,12 +75,8 @@ class HttpApp:
                 if self._in_flight == 0 and self._closing.is_set():
                     self._idle.set()
         elif kind == "websocket":
-            self._websockets += 1
-            try:
-                if not await self._mounts.serve(scope, receive, send):
-                    await send({"type": "websocket.close", "code": 1000, "reason": "there is no websocket here"})
-            finally:
-                self._websockets -= 1
+            if not await self._mounts.serve(scope, receive, send):
+                await send({"type": "websocket.close", "code": 1000, "reason": "there is no websocket here"})
         elif kind == "lifespan":
             await self._lifespan(receive, send)
 
@@ -89,11 +84,6 @@ class HttpApp:
     def in_flight(self) -> int:
         """Requests that are being handled now."""
         return self._in_flight
-
-    @property
-    def entered(self) -> int:
-        """Requests and websockets that have come this far."""
-        return self._in_flight + self._websockets
 
     async def drain(self) -> None:
         """Marks each further reply ``connection: close``; returns when nothing is in flight. Bound it with a timeout."""

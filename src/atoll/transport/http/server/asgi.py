@@ -13,5 +13,8 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+RECEIVED = "atoll.received"
+"""In a request's scope: the ``time.monotonic()`` second at which all of it had come, before it waited for the event loop."""
+
 Identify = Callable[[Mapping[str, str]], Awaitable[Caller | None]]
 """From a request's headers (lower-case names) to its verified caller; None without credentials, Unauthenticated for bad ones."""

@@ -11,7 +11,7 @@ from atoll.resilience.deadline import DEADLINE_HEADER, Within, read_remaining
 from atoll.service import Caller, Handler, Request, current_request
 from atoll.service.request import FOREVER
 from atoll.transport.http.limits import HttpLimits
-from atoll.transport.http.server.asgi import Identify
+from atoll.transport.http.server.asgi import RECEIVED, Identify
 from atoll.transport.http.server.body import BodyRules, read_body
 from atoll.transport.http.server.exchange import Exchange
 from atoll.transport.http.server.reading import Reading
@@ -60,6 +60,7 @@ class OperationEndpoint:
         request = Request(
             self._name, message, operation=self._operation, headers=exchange.headers, caller=caller, deadline=given
         )
+        request.received = exchange.scope.get(RECEIVED, 0.0)
         token = current_request.set(request)
         try:
             if self._streams:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from importlib.util import find_spec
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from atoll.contracts import BadRequest, Error
 from atoll.transport.http.errors import HeadersTooLarge, RequestTimeout
 from atoll.transport.http.limits import HttpLimits
 from atoll.transport.http.server.app import HttpApp
+from atoll.transport.http.server.asgi import RECEIVED
 from atoll.transport.http.server.replies import problem_reply
 
 SWEEP = 1.0  # seconds between two looks at who is too slow
@@ -94,11 +96,6 @@ class HttpServer:
         if self._lifespan is not None:
             await self._lifespan.shutdown()
 
-    @property
-    def waiting(self) -> int:
-        """Requests that have come and that the application has not begun to handle: the event loop's queue."""
-        return max(0, len(self._state.tasks) - self._app.entered)
-
     def _sweep_slow(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -156,6 +153,7 @@ class _Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._received = 0
         if self.cycle is not None:
+            cast(dict[str, Any], self.cycle.scope)[RECEIVED] = time.monotonic()
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
