@@ -143,6 +143,18 @@ def test_an_escaped_backslash_is_no_nul() -> None:
     assert decoder_for(Seen)(b'{"name": "\\\\u0000"}') == Seen("\\u0000")
 
 
+class Wrapped(msgspec.Struct):
+    note: str
+    data: msgspec.Raw
+
+
+def test_what_is_decoded_later_is_looked_at_and_does_not_break_the_look() -> None:
+    wrapped = decoder_for(Wrapped)(b'{"note": "\\\\u0000", "data": {"text": "\\\\u0000"}}')
+    assert wrapped.note == "\\u0000"
+    with pytest.raises(Invalid, match=r"data\.text"):
+        decoder_for(Wrapped)(b'{"note": "", "data": {"text": "\\u0000"}}')
+
+
 def test_a_reader_of_replies_ignores_what_it_does_not_know() -> None:
     assert decoder_for(Seen)(b'{"name": "a", "more": {"x": "\\u0000"}}') == Seen("a")
 

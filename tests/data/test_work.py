@@ -209,15 +209,31 @@ async def test_an_event_that_is_too_large_is_refused(database: Database) -> None
         await work.publish(Happened("a", "x" * 500_000))
 
 
-async def test_an_event_carries_the_trace_of_the_request(database: Database) -> None:
-    token = current_request.set(Request("any", None, headers={"traceparent": "00-1-2-01", "cookie": "secret"}))
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    ("headers", "carried"),
+    [
+        ({"traceparent": TRACE, "cookie": "secret"}, f'{{"traceparent":"{TRACE}"}}'),
+        ({"traceparent": TRACE, "tracestate": "a=1"}, f'{{"traceparent":"{TRACE}","tracestate":"a=1"}}'),
+        ({"traceparent": TRACE, "tracestate": "a=\x01"}, f'{{"traceparent":"{TRACE}"}}'),
+        ({"traceparent": TRACE, "tracestate": "a" * 513}, f'{{"traceparent":"{TRACE}"}}'),
+        ({"traceparent": "00-1-2-01", "tracestate": "a=1"}, None),
+        ({"traceparent": TRACE + "\n"}, None),
+    ],
+)
+async def test_an_event_carries_the_trace_of_the_request(
+    database: Database, headers: dict[str, str], carried: str | None
+) -> None:
+    token = current_request.set(Request("any", None, headers=headers))
     try:
         async with database.work() as work:
             await work.publish(Happened("a"))
     finally:
         current_request.reset(token)
     async with database.connection() as connection:
-        assert await connection.fetchval("SELECT headers FROM atoll.outbox") == '{"traceparent":"00-1-2-01"}'
+        assert await connection.fetchval("SELECT headers FROM atoll.outbox") == carried
 
 
 async def test_transactional_opens_a_work_for_each_request(database: Database) -> None:

@@ -46,7 +46,15 @@ def may_be_not_finite(kind: Any, *, from_text: bool = False) -> bool:
 def _plain(message: Any) -> Any:
     if hasattr(message, "model_dump"):
         return message.model_dump()
-    return msgspec.to_builtins(message, builtin_types=(Decimal, bytes, bytearray, memoryview), str_keys=True)
+    kept = (Decimal, bytes, bytearray, memoryview)
+    return msgspec.to_builtins(message, builtin_types=kept, str_keys=True, enc_hook=_raw)
+
+
+def _raw(value: Any) -> Any:
+    """What stands in JSON that is decoded later (msgspec.Raw), so that it is looked at as well."""
+    if isinstance(value, msgspec.Raw):
+        return msgspec.json.decode(bytes(value))
+    raise NotImplementedError(f"{type(value).__name__} has no JSON form")
 
 
 def _walk(value: Any, path: str) -> None:

@@ -12,10 +12,11 @@ may have a lower position, and a snapshot does not show whether it does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from atoll.data.work import Work
 
 MAX_PAYLOAD = 512 * 1024  # bytes of JSON; brokers take 1 MiB by default, and the envelope and its headers come on top
-TRACE_HEADERS = ("traceparent", "tracestate")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")  # W3C Trace Context, section 3.3.1.5: 512 characters must be carried
 OutgoingEvent = tuple[UUID, str, int, str, str, str | None]  # id, subject, version, key, data, headers
 
 FENCE = "greatest(pg_current_xact_id(), (pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text::xid8)"
@@ -72,7 +74,7 @@ def outgoing(
         raise ValueError(
             f"{kind.__name__} is {len(data)} bytes of JSON; an event may have {MAX_PAYLOAD}: publish a reference to what is large"
         )
-    carried = _trace() if headers is None else dict(headers)
+    carried = trace_of_request() if headers is None else dict(headers)
     text = msgspec.json.encode(carried).decode() if carried else None
     return uuid7(), kind.subject_, kind.version_, event_key(event), data.decode(), text
 
@@ -153,9 +155,11 @@ async def move_cursor(connection: Connection, cursor: Cursor) -> None:
     await connection.execute("UPDATE atoll.relay SET fence = $1, position = $2", cursor.fence, cursor.position)
 
 
-def _trace() -> dict[str, Any]:
+def trace_of_request() -> dict[str, str]:
+    """The W3C trace context of the request that is handled now, to be stored; nothing if it is none (any client may send it)."""
     request = current_request.get()
-    if request is None:
+    parent = "" if request is None else request.headers.get("traceparent", "")
+    if request is None or not _TRACEPARENT.fullmatch(parent):
         return {}
-    headers = request.headers
-    return {name: headers[name] for name in TRACE_HEADERS if name in headers}
+    state = request.headers.get("tracestate", "")
+    return {"traceparent": parent} | ({"tracestate": state} if _TRACESTATE.fullmatch(state) else {})

@@ -12,9 +12,8 @@ import msgspec
 from atoll.contracts import Event, uuid7
 from atoll.contracts.codec import encode
 from atoll.data import Work
-from atoll.data.outbox import TRACE_HEADERS
+from atoll.data.outbox import trace_of_request
 from atoll.sagas.definition import Definition
-from atoll.service import current_request
 
 PARTITIONS = 16  # instances of a service that can run sagas at once
 MAX_KEY = 500  # characters
@@ -76,8 +75,5 @@ def partition_of(saga_id: UUID) -> int:
 
 
 def _trace() -> str | None:
-    request = current_request.get()
-    headers = (
-        {} if request is None else {name: request.headers[name] for name in TRACE_HEADERS if name in request.headers}
-    )
+    headers = trace_of_request()
     return msgspec.json.encode(headers).decode() if headers else None
