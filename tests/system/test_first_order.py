@@ -36,7 +36,7 @@ def test_an_order_is_accepted_and_soon_confirmed(shop: LocalSystem, ada: Shopper
 
 def test_what_a_client_puts_into_its_trace_headers_stops_nothing(ada: Shopper) -> None:
     trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "a=\\u0000"}
-    orders = [ada.ask("POST", "/orders", ONE, trace).must(201).json["id"] for _ in range(10)]
+    orders = [ada.ask("POST", "/orders", ONE, headers=trace).must(201).json["id"] for _ in range(10)]
     for order in orders:
         ada.wait_for(order, "confirmed")
 
