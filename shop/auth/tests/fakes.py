@@ -92,19 +92,23 @@ class FakeSessions:
         self.sessions[session.session_id] = session
         self.tokens[token.digest] = KeptToken(session.session_id, token.expires_at)
 
-    async def renew(self, digest: bytes, successor: StoredToken, now: float) -> Session | NotRenewed:
+    async def find(self, digest: bytes, now: float) -> Session | NotRenewed:
         token = self.tokens.get(digest)
         if token is None or token.expires_at <= now or token.session_id in self.ended:
             return NotRenewed.UNKNOWN
         session = self.sessions[token.session_id]
         if session.expires_at <= now:
             return NotRenewed.UNKNOWN
-        if token.used:
-            self.ended.add(token.session_id)
-            return NotRenewed.REUSED
-        token.used = True
-        self.tokens[successor.digest] = KeptToken(session.session_id, successor.expires_at)
-        return session
+        return NotRenewed.REUSED if token.used else session
+
+    async def renew(self, digest: bytes, successor: StoredToken, now: float) -> Session | NotRenewed:
+        found = await self.find(digest, now)
+        if found is NotRenewed.REUSED:
+            self.ended.add(self.tokens[digest].session_id)
+        if isinstance(found, Session):
+            self.tokens[digest].used = True
+            self.tokens[successor.digest] = KeptToken(found.session_id, successor.expires_at)
+        return found
 
     async def end(self, digest: bytes, user_id: UserId | None = None) -> None:
         token = self.tokens.get(digest)

@@ -129,11 +129,32 @@ async def test_refresh_tokens_end_unused_and_sessions_end_anyway(world: World) -
         await world.grants.grant(refresh_form(idle))
 
 
-async def test_a_refused_scope_does_not_use_the_token_up(world: World) -> None:
+@pytest.mark.parametrize("scope", ["everything", "users:write", "orders:read payments:refund"])
+async def test_a_refused_scope_does_not_use_the_token_up(world: World, scope: str) -> None:
     token = await world.grants.grant(LOGIN)
     with pytest.raises(InvalidScope):
-        await world.grants.grant(refresh_form(token, "everything"))
+        await world.grants.grant(refresh_form(token, scope))
     await world.grants.grant(refresh_form(token))
+
+
+async def test_a_second_use_ends_the_session_whatever_scope_it_asks_for(world: World) -> None:
+    first = await world.grants.grant(LOGIN)
+    second = await world.grants.grant(refresh_form(first))
+    with pytest.raises(InvalidGrant):
+        await world.grants.grant(refresh_form(first, "everything"))
+    with pytest.raises(InvalidGrant):
+        await world.grants.grant(refresh_form(second))
+
+
+async def test_two_who_come_at_once_get_one_token_and_an_end(world: World) -> None:
+    token = await world.grants.grant(LOGIN)
+    outcomes = await asyncio.gather(
+        *(world.grants.grant(refresh_form(token)) for _ in range(2)), return_exceptions=True
+    )
+    assert sum(isinstance(one, InvalidGrant) for one in outcomes) == 1
+    renewed = next(one for one in outcomes if isinstance(one, Token))
+    with pytest.raises(InvalidGrant):
+        await world.grants.grant(refresh_form(renewed))
 
 
 async def test_no_key_to_sign_with_does_not_use_the_token_up(world: World) -> None:

@@ -102,6 +102,18 @@ async def test_a_token_is_renewed_once(ports: Ports) -> None:
     assert await ports.sessions.renew(digest("stolen"), stored("fifth"), NOW) is NotRenewed.UNKNOWN
 
 
+async def test_a_token_that_is_looked_at_stays_good(ports: Ports) -> None:
+    session = await begun(ports, "first")
+    for _ in range(2):
+        assert await ports.sessions.find(digest("first"), NOW) == session
+    assert await ports.sessions.find(digest("first"), NOW + 300) is NotRenewed.UNKNOWN
+    assert await ports.sessions.renew(digest("first"), stored("second"), NOW) == session
+    assert await ports.sessions.find(digest("first"), NOW) is NotRenewed.REUSED
+    assert await ports.sessions.find(digest("second"), NOW) == session
+    await ports.sessions.end(digest("second"))
+    assert await ports.sessions.find(digest("first"), NOW) is NotRenewed.UNKNOWN
+
+
 async def test_of_many_who_come_with_one_token_one_gets_a_session(ports: Ports) -> None:
     await begun(ports, "first")
     outcomes = await asyncio.gather(

@@ -11,7 +11,7 @@ from shop_auth.scopes import chosen
 from shop_auth.sessions import RefreshTokens
 from shop_auth.throttle import Guard, account_key, address_key
 from shop_contracts import InvalidClient, InvalidGrant, InvalidRequest, Token, TokenForm, UnsupportedGrantType
-from shop_contracts.scopes import MACHINE, SCOPES
+from shop_contracts.scopes import MACHINE
 
 
 class AccessTokens:
@@ -56,13 +56,14 @@ class UserGrants:
     async def by_refresh_token(self, form: TokenForm) -> Token:
         """The session's scopes, or fewer; never those that the account's roles have lost since."""
         _need(form, "refresh_token")
-        chosen(form.scope, SCOPES)  # what can be refused beforehand must not use up the token
-        await self._access.ready()
-        session, successor = await self._sessions.renew(form.refresh_token)
+        # All that can be refused is refused beforehand: whoever is refused must not lose the token.
+        session = await self._sessions.find(form.refresh_token)
         account = await self._accounts.by_id(session.user_id)
         if account is None:
             raise InvalidGrant("the account is gone")
         scopes = chosen(form.scope, session.scopes & account.scopes)
+        await self._access.ready()
+        successor = await self._sessions.renew(form.refresh_token)
         return await self._access.token(account.user_id, scopes, account.roles, successor)
 
 

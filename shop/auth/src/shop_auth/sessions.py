@@ -52,6 +52,9 @@ class Sessions(Protocol):
     async def begin(self, session: Session, token: StoredToken) -> None:
         """Stores both."""
 
+    async def find(self, digest: bytes, now: float) -> Session | NotRenewed:
+        """What `renew` would give now; changes nothing."""
+
     async def renew(self, digest: bytes, successor: StoredToken, now: float) -> Session | NotRenewed:
         """Uses a token up and stores its successor, or ends the session of a token that was used up before. At once or
         not at all: of two who come with one token at the same time only one gets a session."""
@@ -81,16 +84,19 @@ class RefreshTokens:
         await self._sessions.begin(Session(str(uuid7()), user_id, scopes, now + self._lifetime), token)
         return text
 
-    async def renew(self, text: str) -> tuple[Session, str]:
-        """The session and its next token; InvalidGrant if the token is not good (any more)."""
+    async def find(self, text: str) -> Session:
+        """The session of a token, which stays good. InvalidGrant as in `renew`; a second use ends the session here too."""
+        found = await self._sessions.find(digest(text), self._clock())
+        if found is NotRenewed.REUSED:
+            await self._sessions.end(digest(text))
+        return _good(found)
+
+    async def renew(self, text: str) -> str:
+        """The session's next token; InvalidGrant if the token is not good (any more)."""
         now = self._clock()
         successor_text, successor = self._new(now)
-        found = await self._sessions.renew(digest(text), successor, now)
-        if found is NotRenewed.REUSED:
-            _log.warning("a refresh token was used twice; its session has been ended")
-        if isinstance(found, NotRenewed):
-            raise InvalidGrant("the refresh token is not valid (any more); log in again")
-        return found, successor_text
+        _good(await self._sessions.renew(digest(text), successor, now))
+        return successor_text
 
     async def end(self, text: str, user_id: UserId | None = None) -> None:
         """Ends the token's session, if it is that user's; a token that nobody knows is no error."""
@@ -103,6 +109,14 @@ class RefreshTokens:
     def _new(self, now: float) -> tuple[str, StoredToken]:
         text = PREFIX + secrets.token_urlsafe(32)
         return text, StoredToken(digest(text), now + self._idle)
+
+
+def _good(found: Session | NotRenewed) -> Session:
+    if found is NotRenewed.REUSED:
+        _log.warning("a refresh token was used twice; its session has been ended")
+    if isinstance(found, NotRenewed):
+        raise InvalidGrant("the refresh token is not valid (any more); log in again")
+    return found
 
 
 def digest(text: str) -> bytes:
