@@ -42,11 +42,11 @@ class Desk:
         await cancel_charge(unit, self.provider, self.order)
         unit.commit(killed)
 
-    async def refund(self, amount: int | None, key: str = "", *, killed: bool = False) -> Payment:
+    async def refund(self, amount: int | None, key: str, *, caller: str = "till", killed: bool = False) -> Payment:
         unit = Unit(self)
         known = self.payments.get(self.order)
         payment_id = known.id if known else new_id(PaymentId)
-        payment = await refund_payment(unit, self.provider, payment_id, amount, key)
+        payment = await refund_payment(unit, self.provider, payment_id, amount, caller, key)
         unit.commit(killed)
         return payment
 

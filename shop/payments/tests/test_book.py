@@ -8,13 +8,16 @@ from contextlib import suppress
 
 import pytest
 
-from atoll.contracts import NotFound, new_id
-from atoll.data import Database
-from shop_contracts import ChargeMismatch, NotRefundable, OrderId, PaymentId
+from atoll.contracts import Invalid, NotFound, new_id
+from atoll.data import Database, Work
+from atoll.service import Caller, Request, Sources, bind
+from shop_contracts import ChargeMismatch, NotRefundable, OrderId, PaymentId, RefundPayment
+from shop_contracts import Payment as PaymentView
 from shop_payments.acquirer import SimulatedAcquirer
 from shop_payments.acquirer.postgres import PostgresVault
 from shop_payments.book import WorkBook
 from shop_payments.charging import Demand, cancel_charge, charge_order, refund_payment
+from shop_payments.operations import refund as refund_operation
 from shop_payments.payment import Payment
 from shop_payments.provider import CardCharge, PaymentProvider
 
@@ -96,14 +99,37 @@ async def test_refunds_are_noted_by_their_names(database: Database, provider: Pa
 
     async def refund(amount: int | None, key: str) -> Payment:
         async with database.work() as work:
-            return await refund_payment(WorkBook(work), provider, payment.id, amount, key)
+            return await refund_payment(WorkBook(work), provider, payment.id, amount, "till", key)
 
     assert (await refund(200, "a")).refunded == 200
     assert (await refund(200, "a")).refunded == 200
     with pytest.raises(NotRefundable):
         await refund(301, "b")
-    assert (await refund(None, "")).view().status == "refunded"
+    assert (await refund(None, "c")).view().status == "refunded"
     assert await ledger(database, order) == [500, -200, -300]
+
+
+async def test_a_refund_needs_a_key_which_is_its_callers_own(
+    database: Database, provider: PaymentProvider, order: OrderId
+) -> None:
+    payment = await charge(database, provider, order)
+    handle = bind(refund_operation, Sources(scoped=(Work,), provided={PaymentProvider: provider}))
+
+    async def ask(caller: Caller, **headers: str) -> PaymentView:
+        request = Request("refund", RefundPayment(payment.id, 100), headers=headers, caller=caller)
+        async with database.work() as work:
+            request.scope[Work] = work
+            made: PaymentView = await handle(request)
+            return made
+
+    for _ in range(2):
+        assert (await ask(Caller("till"), **{"idempotency-key": "1"})).refunded == 100
+    assert (await ask(Caller("robot"), **{"idempotency-key": "1"})).refunded == 200
+    assert (await ask(Caller(peer="orders"), **{"idempotency-key": "1"})).refunded == 300
+    with pytest.raises(Invalid) as refused:
+        await ask(Caller("till"))
+    assert refused.value.fields[0].field == "header:idempotency-key"
+    assert await ledger(database, order) == [500, -100, -100, -100]
 
 
 async def test_an_unknown_payment_is_not_found(database: Database) -> None:

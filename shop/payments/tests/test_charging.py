@@ -104,14 +104,14 @@ async def test_the_same_refund_key_pays_back_once_also_after_a_death() -> None:
     assert desk.vault.total == AMOUNT - 200
 
 
-async def test_without_a_key_a_repeat_after_a_death_pays_back_once() -> None:
+@pytest.mark.parametrize(("other", "key"), [("eve", "key"), ("till:a", "b"), ("till%3Aa", "b"), ("till", "a:b")])
+async def test_refunds_of_two_callers_are_two_also_with_keys_that_look_alike(other: str, key: str) -> None:
     desk = Desk()
     await desk.charge()
-    with pytest.raises(Killed):
-        await desk.refund(200, killed=True)
-    await desk.refund(200)
-    await desk.refund(None)
-    assert (desk.left, desk.vault.total) == (0, 0)
+    await desk.refund(100, "key", caller="till")
+    await desk.refund(100, "a:b", caller="till:")
+    await desk.refund(100, key, caller=other)
+    assert (desk.left, desk.vault.total) == (AMOUNT - 300, AMOUNT - 300)
 
 
 @pytest.mark.parametrize("amount", [0, AMOUNT + 1])
@@ -119,7 +119,7 @@ async def test_no_more_goes_back_than_came_in(amount: int) -> None:
     desk = Desk()
     await desk.charge()
     with pytest.raises(NotRefundable):
-        await desk.refund(amount)
+        await desk.refund(amount, "key")
     assert desk.vault.total == AMOUNT
 
 

@@ -87,7 +87,7 @@ class GetPayment(Input):
 
 
 class RefundPayment(Input):
-    """How much goes back; all that is left when ``amount`` is null."""
+    """How much goes back; all that is left when ``amount`` is null. It needs an ``Idempotency-Key``: 422 without one."""
 
     id: PaymentId
     amount: PositiveAmount | None = None

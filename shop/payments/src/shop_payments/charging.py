@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import quote
 
 from atoll.contracts import Event
 from shop_contracts import CardToken, NotRefundable, OrderId, PaymentId
@@ -83,15 +84,15 @@ async def cancel_charge(book: PaymentBook, provider: PaymentProvider, order_id: 
 
 
 async def refund_payment(
-    book: PaymentBook, provider: PaymentProvider, payment_id: PaymentId, amount: int | None, key: str
+    book: PaymentBook, provider: PaymentProvider, payment_id: PaymentId, amount: int | None, caller: str, key: str
 ) -> Payment:
     """Gives back ``amount`` minor units, or all that is left. NotFound, NotRefundable, ProviderUnavailable.
 
-    key: the caller's name for this refund; the same name pays back once. Without one, what was refunded before names it: a
-    repeat after a crash finds the same state and so the same name, unless another refund came in between.
+    key: this caller's name for this refund; the same name pays back once, and another caller's is another refund. It is not
+    empty: nothing else tells a repeat from a second refund.
     """
     payment = await book.lock(payment_id)
-    name = f"key:{key}" if key else f"after:{payment.refunded}"
+    name = f"key:{quote(caller, safe='')}:{key}"  # quoted, so that no caller and key look like two others
     made = await book.refund_of(payment, name)
     if made is not None:
         _must_be(made, amount)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from atoll.data import Work
-from atoll.service import Header, implements
+from atoll.service import Caller, Header, implements
 from shop_contracts import Charge, ChargeRequest, GetPayment, Payments, RefundPayment
 from shop_contracts import Payment as PaymentView
 from shop_payments.book import WorkBook
@@ -36,7 +36,10 @@ async def refund(
     command: RefundPayment,
     work: Work,
     provider: PaymentProvider,
-    idempotency_key: Annotated[str, Header("idempotency-key")] = "",
+    caller: Caller,
+    idempotency_key: Annotated[str, Header("idempotency-key")],
 ) -> PaymentView:
-    """Pays back a part, or all that is left; the same key pays back once."""
-    return (await refund_payment(WorkBook(work), provider, command.id, command.amount, idempotency_key)).view()
+    """Pays back a part, or all that is left; the same key of the same caller pays back once."""
+    named_by = caller.subject or f"peer:{caller.peer}"  # as the stored replies know the caller
+    payment = await refund_payment(WorkBook(work), provider, command.id, command.amount, named_by, idempotency_key)
+    return payment.view()
