@@ -10,21 +10,23 @@ from tests.platform.gateway.systems import shop
 from atoll.platform.gateway import EdgeFault, compile_snapshot
 from atoll.platform.gateway.faults import MARK
 
+ALMOST = 0.9  # of a delay: Envoy counts in whole milliseconds, from a time that it looked up a little earlier
+
 
 async def test_a_fault_delays_and_fails_until_its_time_is_over_though_nobody_takes_it_out(
     gateway: Gateway, orders: Backend
 ) -> None:
-    until = float(int(time.time())) + 3.0
+    until = float(int(time.time())) + 5.0
     fault = EdgeFault(delay=0.2, error=1.0, status=503, until=until)
     endpoints = {"orders": [orders.endpoint()]}
     await gateway.control.publish(compile_snapshot(shop(), endpoints, gateway.files.options, {"orders": fault}))
     began = time.monotonic()
     answer = await gateway.ask("GET", "/price")
     assert answer.status == 503
-    assert time.monotonic() - began >= 0.2
+    assert time.monotonic() - began >= 0.2 * ALMOST
     assert orders.seen == []
     while (answer := await gateway.ask("GET", "/price")).status == 503:
-        assert time.time() < until + 2
+        assert time.time() < until + 30
     assert answer.status == 200
     assert time.time() >= until - 0.3
     assert MARK not in orders.last
@@ -33,16 +35,16 @@ async def test_a_fault_delays_and_fails_until_its_time_is_over_though_nobody_tak
 async def test_a_delay_alone_reaches_the_service_and_other_services_feel_nothing(
     gateway: Gateway, orders: Backend, auth: Backend
 ) -> None:
-    fault = EdgeFault(delay=0.3, error=0.0, status=503, until=time.time() + 60)
+    fault = EdgeFault(delay=2.0, error=0.0, status=503, until=time.time() + 60)
     endpoints = {"orders": [orders.endpoint()], "auth": [auth.endpoint()]}
     await gateway.control.publish(compile_snapshot(shop(), endpoints, gateway.files.options, {"orders": fault}))
     began = time.monotonic()
     assert (await gateway.ask("GET", "/price")).status == 200
-    assert time.monotonic() - began >= 0.3
+    assert time.monotonic() - began >= 2.0 * ALMOST
     assert MARK not in orders.last
     began = time.monotonic()
     assert (await gateway.ask("POST", "/auth/token", body=b"{}")).status == 200
-    assert time.monotonic() - began < 0.3
+    assert time.monotonic() - began < 2.0 * ALMOST
 
 
 async def test_a_client_cannot_order_a_fault_by_its_headers(gateway: Gateway, orders: Backend) -> None:
