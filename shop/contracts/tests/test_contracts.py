@@ -49,6 +49,9 @@ def test_an_order_is_in_euro_unless_it_says_otherwise() -> None:
         ('{"items": [{"sku": "A1", "quantity": 1001}]}', "items[0].quantity"),
         ('{"items": [{"sku": "A1", "quantity": 1, "price": 1}]}', "items[0].price"),
         ('{"items": [{"sku": "a1\\u0000", "quantity": 1}]}', "items[0].sku"),
+        ('{"items": [{"sku": "A1\\n", "quantity": 1}]}', "items[0].sku"),
+        ('{"items": [{"sku": "A1", "quantity": 1}], "card": "tok_ok\\n"}', "card"),
+        ('{"items": [{"sku": "A1", "quantity": 1}], "currency": "EUR\\n"}', "currency"),
         ('{"items": [{"sku": "A1", "quantity": 1}], "currency": "euro"}', "currency"),
         ('{"items": [{"sku": "A1", "quantity": 1}], "total": 1}', "total"),
         ('{"items": [{"sku": "A1", "quantity": 1}], "card": "4111111111111111"}', "card"),
@@ -59,6 +62,12 @@ def test_a_wrong_order_names_the_field(body: str, field: str) -> None:
     with pytest.raises(Invalid) as refused:
         decoder_for(PlaceOrder)(body.encode())
     assert refused.value.fields[0].field == field
+
+
+@pytest.mark.parametrize(("sku", "card"), [("A1", "tok_ok"), ("A" * 32, "tok_" + "a" * 40), ("0-", "tok__")])
+def test_the_longest_and_the_shortest_names_pass(sku: str, card: str) -> None:
+    body = msgspec.json.encode({"items": [{"sku": sku, "quantity": 1}], "card": card})
+    assert decoder_for(PlaceOrder)(body).card == card
 
 
 @pytest.mark.parametrize("password", ["x" * 7, "x" * 129])
