@@ -177,6 +177,40 @@ async def test_roles_count_from_the_next_token_on(world: World) -> None:
     assert "users:write" in said["scope"]
 
 
+@pytest.mark.parametrize(
+    ("scope", "roles"),
+    [
+        ("", ["admin", "user"]),
+        ("orders:read", []),
+        ("orders:read orders:write", ["user"]),
+        ("payments:read payments:refund users:write", ["admin"]),
+        ("users:write", []),
+    ],
+)
+async def test_a_token_for_less_carries_no_role_whose_scopes_it_lacks(
+    world: World, scope: str, roles: list[str]
+) -> None:
+    await world.accounts.set_roles(world.accounts.kept[EMAIL].user_id, frozenset({"user", "admin"}))
+    whole = await world.grants.grant(LOGIN)
+    narrow = await world.grants.grant(TokenForm("password", EMAIL, PASSWORD, scope=scope))
+    assert claims(narrow)["roles"] == roles
+    assert claims(await world.grants.grant(refresh_form(narrow)))["roles"] == roles
+    assert claims(await world.grants.grant(refresh_form(whole, scope)))["roles"] == roles
+
+
+async def test_a_role_that_was_given_since_comes_with_the_next_login(world: World) -> None:
+    token = await world.grants.grant(LOGIN)
+    await world.accounts.set_roles(world.accounts.kept[EMAIL].user_id, frozenset({"user", "admin"}))
+    assert claims(await world.grants.grant(refresh_form(token)))["roles"] == ["user"]
+    assert claims(await world.grants.grant(LOGIN))["roles"] == ["admin", "user"]
+
+
+async def test_a_machine_that_asks_for_less_is_a_machine_and_no_more(world: World) -> None:
+    form = TokenForm("client_credentials", client_id="robot", client_secret="a-secret-of-a-robot", scope="orders:read")
+    said = claims(await world.grants.grant(form))
+    assert (said["scope"], said["roles"]) == ("orders:read", ["machine"])
+
+
 async def test_logout_and_revocation_end_sessions(world: World) -> None:
     mine, also_mine = await world.grants.grant(LOGIN), await world.grants.grant(LOGIN)
     user_id = world.accounts.kept[EMAIL].user_id

@@ -7,7 +7,7 @@ from shop_auth.accounts import Accounts
 from shop_auth.clients import Client, Clients, basic_credentials
 from shop_auth.key_ring import KeyRing
 from shop_auth.registering import Registrar
-from shop_auth.scopes import chosen
+from shop_auth.scopes import chosen, roles_within
 from shop_auth.sessions import RefreshTokens
 from shop_auth.throttle import Guard, account_key, address_key
 from shop_contracts import InvalidClient, InvalidGrant, InvalidRequest, Token, TokenForm, UnsupportedGrantType
@@ -51,10 +51,11 @@ class UserGrants:
         account = await self._registrar.login(form.username, form.password, forwarded_for)
         scopes = chosen(form.scope, account.scopes)
         refresh = await self._sessions.begin(account.user_id, scopes)
-        return await self._access.token(account.user_id, scopes, account.roles, refresh)
+        roles = roles_within(scopes, account.roles, account.scopes)
+        return await self._access.token(account.user_id, scopes, roles, refresh)
 
     async def by_refresh_token(self, form: TokenForm) -> Token:
-        """The session's scopes, or fewer; never those that the account's roles have lost since."""
+        """The session's scopes, or fewer; never those that the account's roles have lost since, nor a role without its scopes."""
         _need(form, "refresh_token")
         # All that can be refused is refused beforehand: whoever is refused must not lose the token.
         session = await self._sessions.find(form.refresh_token)
@@ -64,7 +65,8 @@ class UserGrants:
         scopes = chosen(form.scope, session.scopes & account.scopes)
         await self._access.ready()
         successor = await self._sessions.renew(form.refresh_token)
-        return await self._access.token(account.user_id, scopes, account.roles, successor)
+        roles = roles_within(scopes, account.roles, account.scopes)
+        return await self._access.token(account.user_id, scopes, roles, successor)
 
 
 class ClientGrants:
@@ -84,7 +86,9 @@ class ClientGrants:
                 await attempt.failed()
                 raise _invalid_client()
             await attempt.succeeded()
-        return await self._access.token(client_id, chosen(form.scope, client.scopes), client.roles | {MACHINE})
+        scopes = chosen(form.scope, client.scopes)
+        roles = client.roles if scopes == client.scopes else frozenset[str]()
+        return await self._access.token(client_id, scopes, roles | {MACHINE})  # that it is a machine allows nothing
 
 
 class Grants:

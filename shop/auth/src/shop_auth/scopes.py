@@ -26,6 +26,14 @@ def scopes_of(roles: Iterable[str]) -> frozenset[str]:
     return frozenset().union(*(ROLE_SCOPES.get(role, frozenset()) for role in roles))
 
 
+def roles_within(scopes: frozenset[str], roles: frozenset[str], allowed: frozenset[str]) -> frozenset[str]:
+    """The roles that go into a token of these scopes: who asks for less than ``allowed`` is not what they might be.
+
+    A role of the shop comes with all of its scopes or not at all; any other one only with all that is allowed.
+    """
+    return frozenset(role for role in roles if ROLE_SCOPES.get(role, allowed) <= scopes)
+
+
 def chosen(requested: str, allowed: frozenset[str]) -> frozenset[str]:
     """What was asked for (space separated; nothing means all); InvalidScope if it is more than allowed."""
     wanted = frozenset(requested.split())

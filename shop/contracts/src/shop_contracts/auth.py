@@ -167,7 +167,10 @@ class Me(Message):
 
 
 class SetRoles(Input):
-    """The roles that an account has from its next token on (refreshed or new)."""
+    """The roles that an account has from its next token on: a refreshed one loses what was taken, a new one has all.
+
+    A token for fewer scopes than the account has carries no role whose scopes it lacks.
+    """
 
     user_id: UserId
     roles: Annotated[tuple[Literal["user", "admin"], ...], Meta(max_length=10)]
