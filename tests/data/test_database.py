@@ -41,7 +41,7 @@ async def test_starts_at_once_while_the_database_is_away_and_works_when_it_comes
     database = database_of(server)
     started = time.monotonic()
     await database.start()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 4  # instead of for ever, or of a connection's 5 s
     with pytest.raises(OSError, match="Connect call failed"):
         await database.check()
     adding = asyncio.create_task(add(database))
@@ -62,7 +62,7 @@ async def test_work_waits_no_longer_than_the_request_has(server: PostgresServer)
             await add(database)
     finally:
         current_request.reset(token)
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 4  # instead of for ever, or of a connection's 5 s
     await database.stop()
 
 

@@ -27,7 +27,7 @@ async def test_one_holder_at_a_time_and_the_next_at_once(both: tuple[Leases, Lea
     started = time.monotonic()
     await waiting
     assert order == ["first", "second"]
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 4  # instead of for ever, or of a connection's 5 s
 
 
 async def test_names_do_not_meet(both: tuple[Leases, Leases]) -> None:

@@ -132,10 +132,13 @@ async def test_another_instance_waits_for_the_one_that_leads(
         first = await started()
         await first.wait_for(await append(database, "a", 0))
         second = await started(on=other)
-        begun = time.monotonic()
-        await second.wait_for(await append(other, "b", 0, 5))
-        assert (await balances(other))["b"] == (5, 1)
-        assert time.monotonic() - begun < 0.9  # woken, not found by the look of every second
+        took = []
+        for name in ("b", "c", "d"):
+            begun = time.monotonic()
+            await second.wait_for(await append(other, name, 0, 5))
+            assert (await balances(other))[name] == (5, 1)
+            took.append(time.monotonic() - begun)
+        assert min(took) < 0.5  # woken, not found by the look of every second; one may meet a busy machine
         await first.stop()
         await second.wait_for(await append(other, "c", 0, 6))  # and it takes over
         await second.stop()

@@ -34,7 +34,7 @@ async def test_starts_at_once_while_the_server_is_away_and_publishes_when_it_com
     broker = NatsBroker(server.url, system=system)
     started = time.monotonic()
     await broker.start()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 4  # instead of for ever, or of a connection's 5 s
     with pytest.raises(BrokerUnavailable, match="the broker is away"):
         await broker.check()
     publishing = asyncio.create_task(broker.publish("a.b", "k", "1", b"{}"))
