@@ -104,6 +104,7 @@ def test_what_is_not_idempotent_takes_a_key_or_is_not_retried() -> None:
     assert Orders.place.keyed
     assert Payments.refund.keyed
     assert Payments.charge.idempotent
+    assert Orders.cancel.idempotent
     assert not Auth.token.idempotent
     assert not Auth.register.idempotent
 

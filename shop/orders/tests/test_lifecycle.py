@@ -42,7 +42,7 @@ def live(facts: list[Fact]) -> tuple[Order, list[Event]]:
 def test_each_cell_of_the_table_moves_stays_or_refuses(status: OrderStatus, fact: Fact) -> None:
     if (status, fact) in MOVES:
         assert after(status, fact) == MOVES[status, fact]
-    elif fact is Fact.CANCEL:
+    elif (status, fact) == ("declined", Fact.CANCEL):
         with pytest.raises(NotCancellable, match=status):
             after(status, fact)
     else:
@@ -75,6 +75,15 @@ def test_facts_of_the_broker_that_come_again_change_nothing(facts: list[Fact], d
     assert twice.status == once.status or not again
     if Fact.CANCEL not in facts[:at]:
         assert [type(event) for event in heard_twice] == [type(event) for event in heard_once]
+
+
+@given(FACTS)
+def test_cancelling_again_finds_it_done_and_says_nothing_new(facts: list[Fact]) -> None:
+    order, heard = live([*facts, Fact.CANCEL])
+    again, heard_again = live([*facts, Fact.CANCEL, Fact.CANCEL])
+    assert (again.status, again.reason, len(heard_again)) == (order.status, order.reason, len(heard))
+    if order.status == "cancelled":
+        assert order.take(Fact.CANCEL, "another reason") is order
 
 
 @given(FACTS)

@@ -132,6 +132,16 @@ async def test_a_declined_payment_declines_the_order(database: Database, ada: Ca
         await cancel(database, ada, order)
 
 
+async def test_cancelling_again_finds_it_done_and_tells_nobody_twice(database: Database, ada: Caller) -> None:
+    order = await place(database, ada)
+    cancelled = await cancel(database, ada, order)
+    assert cancelled.status == "cancelled"
+    assert await cancel(database, ada, order) == cancelled == await read(database, ada, order)
+    assert await subjects(database, order) == ["order.created", "order.cancelled"]
+    with pytest.raises(NotFound):
+        await cancel(database, Caller("eve"), order)
+
+
 async def test_a_payment_for_a_strangers_order_is_let_go(database: Database) -> None:
     stranger = PaymentCaptured(uuid.uuid4(), PaymentId(uuid.uuid4()), 1, "EUR")  # type: ignore[arg-type]
     async with database.work() as work:

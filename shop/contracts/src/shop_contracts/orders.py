@@ -46,7 +46,7 @@ class UnsupportedCurrency(Invalid, code="unsupported-currency"):
 
 
 class NotCancellable(Conflict, code="not-cancellable"):
-    """The order is declined or cancelled already."""
+    """The order is declined already."""
 
 
 class Item(Input):
@@ -161,7 +161,7 @@ class Orders(Api):
         "GET /orders", ListOrders, OrderPage, access=Access(scopes=(ORDERS_READ,)), summary="The caller's orders"
     )
     cancel = Operation(
-        "POST /orders/{id}/cancel", CancelOrder, Order, access=Access(scopes=(ORDERS_WRITE,)),
+        "POST /orders/{id}/cancel", CancelOrder, Order, idempotent=True, access=Access(scopes=(ORDERS_WRITE,)),
         errors=(NotFound, NotCancellable), summary="Cancel an order",
     )  # fmt: skip
     quote = Operation(

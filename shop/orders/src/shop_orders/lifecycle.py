@@ -4,11 +4,11 @@
 pending     confirmed          declined           cancelled
 confirmed   -                  -                  cancelled
 declined    -                  -                  refused
-cancelled   -                  -                  refused
+cancelled   -                  -                  -
 
-A dash: nothing changes. Facts from the broker come late, twice and in any order, so none of them is ever an error here: the
-first one decides. In particular a capture that comes after the customer cancelled changes nothing; the payment service
-hears of the cancellation too, and pays back.
+A dash: nothing changes. A customer who cancels again, perhaps because the first answer was lost, finds it done. Facts from the
+broker come late, twice and in any order, so none of them is ever an error here: the first one decides. In particular a capture
+that comes after the customer cancelled changes nothing; the payment service hears of the cancellation too, and pays back.
 """
 
 from __future__ import annotations
@@ -41,6 +41,6 @@ def after(status: OrderStatus, fact: Fact) -> OrderStatus:
     moved = MOVES.get((status, fact))
     if moved is not None:
         return moved
-    if fact is Fact.CANCEL:
+    if fact is Fact.CANCEL and status == "declined":
         raise NotCancellable(f"the order is {status} already")
     return status

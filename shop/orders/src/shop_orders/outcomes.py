@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 @implements(Orders.cancel)
 async def cancel_order(command: CancelOrder, caller: Caller, work: Work) -> OrderView:
-    """Takes the order back; a payment that came in, or still comes in, goes back by event."""
+    """Takes the order back; a payment that came in, or still comes in, goes back by event. Again: nothing more."""
     order = await lock_order(work, command.id)
     if order is None or order.customer != caller.subject:
         raise NotFound(f"you have no order {command.id}")
