@@ -140,7 +140,7 @@ async def test_another_instance_waits_for_the_one_that_leads(
             took.append(time.monotonic() - begun)
         assert min(took) < 0.5  # woken, not found by the look of every second; one may meet a busy machine
         await first.stop()
-        await second.wait_for(await append(other, "c", 0, 6))  # and it takes over
+        await second.wait_for(await append(other, "z", 0, 6))  # and it takes over
         await second.stop()
     finally:
         await other.stop()
