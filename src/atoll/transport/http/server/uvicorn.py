@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, cast
 
 from uvicorn.config import Config
 from uvicorn.lifespan.on import LifespanOn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from atoll.contracts import BadRequest, Error
@@ -25,6 +27,8 @@ from atoll.transport.http.server.replies import problem_reply
 
 SWEEP = 1.0  # seconds between two looks at who is too slow
 LAST_WORD = 1.0  # seconds for a websocket's application to notice that its connection was closed
+PIPELINED = 8  # requests that wait behind the one being answered; with so many, no more is parsed or read
+SLICE = 4096  # bytes that are parsed at once: the requests in one may wait beyond PIPELINED
 _REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
@@ -105,8 +109,20 @@ class HttpServer:
         self._sweep = loop.call_later(SWEEP, self._sweep_slow)
 
 
+class _Flow(FlowControl):
+    """uvicorn's flow control, which reads on whenever a request is answered or reads; this one not while ``full``."""
+
+    def __init__(self, transport: asyncio.Transport, full: Callable[[], bool]) -> None:
+        super().__init__(transport)
+        self._full = full
+
+    def resume_reading(self) -> None:
+        if not self._full():
+            super().resume_reading()
+
+
 class _Connection(HttpToolsProtocol):
-    """uvicorn's protocol, with bounds on the size of headers and on how slowly a request may come."""
+    """uvicorn's protocol, with bounds on headers, trailers and pipelining, and on how slowly a request may come."""
 
     def __init__(
         self,
@@ -121,17 +137,59 @@ class _Connection(HttpToolsProtocol):
         self._reading_headers_since: float | None = loop.time()
         self._received_at = 0.0
         self._received = 0
+        self._held = memoryview(b"")  # read, and not parsed yet
+        self._running: RequestResponseCycle | None = None  # `cycle` is the last that was parsed
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.flow = _Flow(transport, self._full)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.pipeline.clear()
+        self._held = memoryview(b"")
+        running, self._running = self._running, None
+        if running is not None and not running.response_complete:  # uvicorn only tells the last one
+            running.disconnected = True
+            running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
-        self._received += len(data)
-        self._received_at = self.loop.time()
-        super().data_received(data)
-        if (
-            self._reading_headers_since is not None
-            and self._received > self._limits.header_bytes
-            and not self.transport.is_closing()
-        ):
-            self._refuse(HeadersTooLarge(self._too_large()))
+        self._held = memoryview(bytes(self._held) + data if self._held else data)
+        self._parse()
+
+    def _parse(self) -> None:
+        while self._held and len(self.pipeline) < PIPELINED and not self.transport.is_closing():
+            data, self._held = bytes(self._held[:SLICE]), self._held[SLICE:]
+            self._received += len(data)
+            self._received_at = self.loop.time()
+            super().data_received(data)
+            if self._received > self._limits.header_bytes:  # headers, trailers or chunk extensions: a body resets it
+                self._refuse(HeadersTooLarge(self._too_large()))
+
+    def _full(self) -> bool:
+        return bool(self._held) or len(self.pipeline) >= PIPELINED
+
+    def handle_websocket_upgrade(self) -> None:
+        self._held = memoryview(b"")
+        super().handle_websocket_upgrade()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        self._held = memoryview(b"")  # what follows is in the protocol that was asked for
+        super()._unsupported_upgrade_warning()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self.transport.is_closing():
+            self._parse()
+            self.flow.resume_reading()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._reading_headers_since is not None:  # otherwise a trailer, which is no header (RFC 9110 6.5.1)
+            super().on_header(name, value)
 
     def on_message_begin(self) -> None:
         self._reading_headers_since = self._received_at
@@ -164,7 +222,9 @@ class _Connection(HttpToolsProtocol):
         """Ends the connection if its request has not come in time."""
         limits = self._limits
         began = self._reading_headers_since
-        if began is not None:
+        if began is not None and self.flow.read_paused:
+            self._reading_headers_since = now  # the rest waits for answers, not for the client
+        elif began is not None:
             if now - began > limits.header_timeout:
                 self._refuse(RequestTimeout(f"the request's headers did not come within {limits.header_timeout:g} s"))
         elif (
@@ -180,18 +240,25 @@ class _Connection(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _too_large(self) -> str:
-        return f"the request line and headers are larger than {self._limits.header_bytes} bytes"
+        return f"the request line and headers, or the trailers, are larger than {self._limits.header_bytes} bytes"
 
     def _refuse(self, error: Error) -> None:
         if self.transport.is_closing():
             return
-        heard = self._received > 0 or self.cycle is not None  # who sent nothing gets no answer to his first request
-        if heard and (self.cycle is None or self.cycle.response_complete or not self.cycle.response_started):
+        if self._may_answer():
             reply = problem_reply(error, "", close=True)
             lines = [b"HTTP/1.1 %d %s" % (reply.status, _REASONS[reply.status])]
             lines += [name + b": " + value for name, value in reply.headers]
             self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + reply.body)
         self.transport.close()
+
+    def _may_answer(self) -> bool:
+        """Whether an answer now would be taken for that of the request that is refused."""
+        if self.cycle is None:
+            return self._received > 0  # who sent nothing gets no answer to his first request
+        if self._reading_headers_since is not None:
+            return self.cycle.response_complete
+        return self.cycle is self._running and not self.cycle.response_started
 
 
 def _config(app: HttpApp, limits: HttpLimits) -> Config:

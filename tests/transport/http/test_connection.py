@@ -1,0 +1,152 @@
+"""What one connection may send: trailers and pipelined requests, within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, cast
+
+import pytest
+from tests.transport.http.serving import Served, read_reply, serving
+
+from atoll.contracts import PUBLIC, Access, Api, Message, Operation
+from atoll.service import Request
+from atoll.transport.http import HttpLimits
+from atoll.transport.http.server.asgi import Receive, Scope, Send
+from atoll.transport.http.server.uvicorn import PIPELINED, SLICE
+
+HEADER_BYTES = 16_384
+GET = b"GET /who HTTP/1.1\r\n\r\n"
+CHUNKED = b"POST /%s HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+class Who(Message):
+    subject: str = ""
+
+
+class People(Api):
+    who = Operation("GET /who", None, Who, access=PUBLIC)
+    post = Operation("POST /who", None, Who, access=Access(scopes=("read",)))
+    tell = Operation("POST /tell", Who, Who, access=PUBLIC)
+
+
+async def who(request: Request) -> Who:
+    return Who(request.caller.subject if request.caller else "")
+
+
+async def tell(request: Request) -> Who:
+    return Who(request.message.subject)
+
+
+class Mount:
+    """Shows headers after the body; ``/mount/wait`` waits until its client is gone."""
+
+    def __init__(self) -> None:
+        self.waiting = asyncio.Event()
+        self.gone = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        while (event := await receive()).get("more_body"):
+            pass
+        if scope["path"] == "/mount/wait":
+            self.waiting.set()
+            while event["type"] != "http.disconnect":
+                event = await receive()
+            self.gone.set()
+            return
+        shown = b",".join(name for name, _ in scope["headers"])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(shown))]})
+        await send({"type": "http.response.body", "body": shown})
+
+
+@pytest.fixture(name="mount")
+async def mount_fixture() -> Mount:
+    return Mount()
+
+
+@pytest.fixture(name="served")
+async def served_fixture(mount: Mount) -> AsyncIterator[Served]:
+    routes: dict[Operation[Any, Any], Any] = {People.who: who, People.post: who, People.tell: tell}
+    async with serving(routes, limits=HttpLimits(header_bytes=HEADER_BYTES), mounts={"/mount": mount}) as served:
+        yield served
+
+
+def connection_of(served: Served) -> Any:
+    (connection,) = cast(Any, served.server)._state.connections
+    return connection
+
+
+async def test_a_trailer_is_no_header(served: Served) -> None:
+    trailers = b"0\r\natoll-subject: admin\r\natoll-scopes: read\r\natoll-peer: shop\r\n\r\n"
+    assert (await served.raw(CHUNKED % b"who" + trailers)).status == 401
+    reply = await served.raw(CHUNKED % b"mount/show" + b"2\r\nhi\r\n" + trailers)
+    assert reply.body == b"host,transfer-encoding"
+
+
+@pytest.mark.parametrize("line", [b"a: b\r\n", b"a: " + b"b" * 1_000_000], ids=["many", "one"])
+async def test_a_flood_of_trailers_is_cut(served: Served, line: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    writer.write(CHUNKED % b"mount/show" + b"2\r\nhi\r\n0\r\n" + line * ((HEADER_BYTES + SLICE) // len(line) + 1))
+    async with asyncio.timeout(5):
+        assert (await read_reply(reader)).status == 431
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_chunked_body_and_the_next_request_work(served: Served) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    head = CHUNKED.replace(b"\r\n\r\n", b"\r\ncontent-type: application/json\r\n\r\n") % b"tell"
+    text = b"x" * 200_000
+    body = b'{"subject":"' + text + b'"}'
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:7], body[7:90_000], body[90_000:]))
+    for _ in range(2):
+        writer.write(head + chunks + b"0\r\nchecksum: 1\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert (await read_reply(reader)).json() == {"subject": text.decode()}
+    writer.close()
+
+
+@pytest.mark.parametrize("count", [5, 10_000])
+async def test_pipelined_requests_are_all_answered_and_few_wait(served: Served, count: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    writer.write(GET * count)
+    longest = 0
+    async with asyncio.timeout(30):
+        for _ in range(count):
+            assert (await read_reply(reader)).status == 200
+            longest = max(longest, len(connection_of(served).pipeline))
+        writer.write(GET)
+        assert (await read_reply(reader)).status == 200
+    assert longest <= PIPELINED + SLICE // len(GET)
+    assert not connection_of(served).pipeline
+    writer.close()
+
+
+async def test_a_slow_request_holds_back_what_is_pipelined_and_hears_that_its_client_left(
+    served: Served, mount: Mount
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    writer.write(b"GET /mount/wait HTTP/1.1\r\n\r\n" + GET * 400_000)
+    async with asyncio.timeout(5):
+        await mount.waiting.wait()
+        await asyncio.sleep(0.2)
+        connection = connection_of(served)
+        assert PIPELINED <= len(connection.pipeline) <= PIPELINED + SLICE // len(GET)
+        connection.refuse_if_slow(asyncio.get_running_loop().time() + 60)
+        assert not connection.transport.is_closing()  # it is the server who waits
+        connection.transport.abort()
+        await mount.gone.wait()
+    assert not connection.pipeline
+    writer.transport.abort()
+
+
+async def test_a_refusal_never_answers_for_another_request(served: Served, mount: Mount) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    writer.write(b"GET /mount/wait HTTP/1.1\r\n\r\n")
+    async with asyncio.timeout(5):
+        await mount.waiting.wait()
+        writer.write(b"hello\r\n\r\n")
+        assert await reader.read() == b""
+    writer.close()
