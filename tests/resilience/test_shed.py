@@ -22,7 +22,7 @@ class Server:
         self.busy = 0.0
         self.records: list[Record] = []
         self.open: list[asyncio.Event] = []
-        self.shedder = Shedder(ShedPolicy(), lambda: self.busy, clock=self.clock)
+        self.shedder = Shedder(ShedPolicy(fewest=4, patience=0.01), lambda: self.busy, clock=self.clock)
         self.handler = shed(self.shedder, hook=self.records.append, clock=self.clock)(self._wait)
 
     async def _wait(self, _: Request) -> None:

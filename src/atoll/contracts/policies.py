@@ -96,14 +96,19 @@ class HedgePolicy:
 @dataclass(frozen=True, slots=True)
 class ShedPolicy:
     """cpu: from which share of a core the process counts as busy. cool_off: how long it does after that. window: how long
-    the best rate and the shortest time are remembered."""
+    the best rate and the shortest time are remembered. fewest: in flight that are never too many, because the burst of a
+    pool of clients is no overload. patience: seconds in the event loop's queue that are never too long."""
 
     cpu: float = 0.9
     cool_off: float = 1.0
     window: float = 5.0
+    fewest: int = 64
+    patience: float = 0.5
 
     def __post_init__(self) -> None:
         _share(self, "cpu", self.cpu)
+        _whole(self, "fewest", self.fewest, 1)
+        _positive(self, "patience", self.patience)
         _positive(self, "cool_off", self.cool_off)
         _positive(self, "window", self.window)
 

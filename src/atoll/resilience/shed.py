@@ -20,8 +20,6 @@ from atoll.service import Handler, Layer, Request
 BUCKETS = 50  # of the window: rates and times are known by a tenth of a second
 RETRY_AFTER = {"retry-after": "1"}
 GAIN = 4.0  # requests come in bursts: with no queue at all, a server would idle between them (BBR has 2 to 2.9)
-FEWEST = 4  # in flight that are never too many: one measurement says little
-PATIENCE = 0.01  # seconds in the event loop's queue that are never too long
 
 
 class Shedder:
@@ -63,7 +61,7 @@ class Shedder:
         if not busy and now >= self._busy_until:
             return False
         limit = self.limit(now)
-        return self.in_flight >= max(limit, FEWEST) or (received > 0 and now - received > self._patience)
+        return self.in_flight >= max(limit, self._policy.fewest) or (received > 0 and now - received > self._patience)
 
     def _turn(self, now: float) -> int:
         """The place of the present bucket; what has fallen out of the window is forgotten."""
@@ -76,7 +74,7 @@ class Shedder:
             shortest = min(self._shortest)
             best = max(self._replies) / self._width
             self._limit = best * shortest * GAIN if best else float("inf")
-            self._patience = max(PATIENCE, shortest * GAIN)
+            self._patience = max(self._policy.patience, shortest * GAIN)
         return bucket % BUCKETS
 
 
