@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import asyncpg
 import pytest
@@ -274,6 +276,24 @@ def test_no_secret_is_in_logs_or_argv(demo: Demo) -> None:
         if Path("/proc").is_dir()
     ]
     assert [secret for secret in secrets if any(secret in place for place in places)] == []
+
+
+def test_a_service_registers_nobody_but_itself(demo: Demo) -> None:
+    status = whole(demo)
+    told = environment(status, "web")
+    names = sorted(status["services"])
+    for name in names:
+        url = f"{told['ATOLL_REGISTRY_URL']}/v1/services/{name}"
+        bearer = {"authorization": f"Bearer {told['ATOLL_REGISTRY_TOKEN']}"}
+        with urlopen(Request(url, headers=bearer)) as reply:
+            assert reply.status == 200
+        refused = Request(f"{url}/instances/nobody", method="DELETE", headers=bearer)
+        if name == "web":
+            with urlopen(refused) as reply:
+                assert reply.status == 200
+        else:
+            with pytest.raises(HTTPError, match="403"):
+                urlopen(refused)
 
 
 def test_files_with_secrets_are_private(demo: Demo) -> None:

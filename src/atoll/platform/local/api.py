@@ -1,7 +1,11 @@
-"""The supervisor's HTTP API: the registry for services, the controls for the command line. One loopback port, two tokens."""
+"""The supervisor's HTTP API: the registry for services, the controls for the command line, on one loopback port.
+
+The command line has a token, and so has each service, which may change nothing but its own instances.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Protocol
 
@@ -57,15 +61,15 @@ class FaultClear(msgspec.Struct):
 
 
 class Api:
-    """Answers the calls. Services show the registry's token, the command line the control token."""
+    """Answers the calls. tokens: what each service shows; the command line shows the control token."""
 
     def __init__(
-        self, registry: Registry, faults: FaultBook, controls: Controls, registry_token: str, control_token: str
+        self, registry: Registry, faults: FaultBook, controls: Controls, tokens: Mapping[str, str], control_token: str
     ) -> None:
         self._registry = registry
         self._faults = faults
         self._controls = controls
-        self._registry_token = registry_token
+        self._tokens = tokens
         self._control_token = control_token
 
     async def answer(self, call: Call) -> object:
@@ -78,10 +82,10 @@ class Api:
 
     async def _route(self, call: Call) -> object:
         if call.path[:2] == ("v1", "services"):
-            self._require(call, self._registry_token, self._control_token)
+            self._require(call, *self._tokens.values(), self._control_token)
             return await self._services(call)
         if call.method == "GET" and call.path[:2] == ("v1", "faults") and len(call.path) == 3:
-            self._require(call, self._registry_token, self._control_token)
+            self._require(call, *self._tokens.values(), self._control_token)
             return await self._faults.of(call.path[2], int(_seconds(call, "after", 2**53)), _seconds(call, "wait"))
         self._require(call, self._control_token)
         if call.path[:2] == ("v1", "faults"):
@@ -118,6 +122,8 @@ class Api:
         if len(call.path) < 3 or call.path[2] not in self._registry:
             raise Refusal(HTTPStatus.NOT_FOUND, "no such service")
         service = call.path[2]
+        if call.method != "GET" and not call.shows(self._tokens[service], self._control_token):
+            raise Refusal(HTTPStatus.FORBIDDEN, f"only {service} may register its own instances")
         match call.method, call.path[3:]:
             case "GET", ():
                 if "after" not in call.query:

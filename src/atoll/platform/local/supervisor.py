@@ -35,7 +35,7 @@ from atoll.platform.local.services import Ground, ServiceRunner
 from atoll.platform.local.status import status
 from atoll.platform.local.telling import Teller
 from atoll.platform.local.watchfiles import changes
-from atoll.platform.local.wiring import Wiring, keys_url, serves_keys
+from atoll.platform.local.wiring import Wiring, keys_url, registry_token, serves_keys
 from atoll.system import Service, System, Trouble
 
 _ROTATION = 30.0  # seconds between looks at the logs' sizes
@@ -122,11 +122,9 @@ class Supervisor:
         """Open the API, and know all addresses."""
         port = self._ports.take("supervisor")
         url = f"http://{LOOPBACK}:{port}"
-        self._server = JsonServer(
-            Api(
-                self._registry, self._faults, self, self.folder.secret("registry"), self.folder.secret("control")
-            ).answer
-        )
+        tokens = {service.name: registry_token(self.folder, service.name) for service in self.system.services}
+        api = Api(self._registry, self._faults, self, tokens, self.folder.secret("control"))
+        self._server = JsonServer(api.answer)
         await self._server.start(port)
         state = self._ledger.state
         state.system, state.control, state.supervisor = self.system.name, url, identify(os.getpid())

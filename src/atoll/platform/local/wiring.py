@@ -89,7 +89,7 @@ class Wiring:
         if service.name in routed(self.system):
             callers.append(GATEWAY)
         return {
-            "ATOLL_REGISTRY_TOKEN": self.folder.secret("registry"),
+            "ATOLL_REGISTRY_TOKEN": registry_token(self.folder, service.name),
             "ATOLL_PEERS": json.dumps({caller: self.edge(caller, service.name) for caller in callers}),
             "ATOLL_PEER_KEYS": json.dumps({callee: self.edge(service.name, callee) for callee in service.calls}),
         }
@@ -104,6 +104,11 @@ def import_path(root: Path, service: Service, inherited: str) -> str:
     source = root / service.source
     code = source / "src" if (source / "src").is_dir() else source
     return os.pathsep.join(dict.fromkeys(part for part in (str(code), str(root), inherited) if part))
+
+
+def registry_token(folder: Folder, service: str) -> str:
+    """What a service shows to the registry: it reads all addresses with it, and changes its own alone."""
+    return folder.secret(f"registry:{service}")
 
 
 def edge_secret(folder: Folder, caller: str, callee: str) -> str:
