@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
-from atoll.messaging import Broker, Delivery, Subscription, SubscriptionEnded, open_broker
+from atoll.messaging import Broker, Delivery, Passing, Subscription, SubscriptionEnded, Tail, open_broker
 from atoll.messaging.broker import partition_of
 
 
@@ -176,6 +177,54 @@ async def test_many_publishes_at_once_all_arrive_once(broker: Broker) -> None:
     await asyncio.gather(*(publish(broker, str(n)) for n in range(500)))
     subscription = await broker.subscribe("payments", ["order.created"], 3)
     assert sorted(texts(await read(subscription, 500)), key=int) == [str(n) for n in range(500)]
+
+
+async def watch(tail: Tail, count: int, *, wait: float = 5.0) -> list[Passing]:
+    found: list[Passing] = []
+    async with asyncio.timeout(wait):
+        while len(found) < count:
+            found.extend(await tail.fetch(count - len(found), wait))
+    return found
+
+
+async def test_a_tail_shows_all_partitions_from_now_on(broker: Broker) -> None:
+    await publish(broker, "before")
+    tail = await broker.tail([])
+    await publish(broker, "a", "b", key=key_in(3))
+    await publish(broker, "c", subject="order.cancelled", key=key_in(5))
+    seen = await watch(tail, 3)
+    assert {(one.subject, one.partition, one.body) for one in seen} == {
+        ("order.created", 3, b"a"), ("order.created", 3, b"b"), ("order.cancelled", 5, b"c"),
+    }  # fmt: skip
+    assert [one.body for one in seen if one.partition == 3] == [b"a", b"b"]
+    assert list(await tail.fetch(10, 0.05)) == []
+    await tail.close()
+
+
+async def test_a_tail_may_begin_earlier_and_look_at_some_subjects_only(broker: Broker) -> None:
+    await publish(broker, "other", subject="order.cancelled")
+    await publish(broker, "old")
+    tail = await broker.tail(["order.created"], datetime.now(UTC) - timedelta(minutes=5))
+    await publish(broker, "other", subject="order.cancelled")
+    await publish(broker, "new")
+    assert [one.body for one in await watch(tail, 2)] == [b"old", b"new"]
+    await tail.close()
+
+
+async def test_a_tail_takes_nothing_from_a_group(broker: Broker) -> None:
+    subscription = await broker.subscribe("payments", ["order.created"], 3)
+    tail = await broker.tail(["order.created"])
+    await publish(broker, "a", "b")
+    assert len(await watch(tail, 2)) == 2
+    await tail.close()
+    first, second = await read(subscription, 2)
+    assert texts([first, second]) == ["a", "b"]
+    await first.acknowledge()
+    await settle(broker)
+    late = await broker.tail(["order.created"], datetime.now(UTC) - timedelta(minutes=5))
+    assert len(await watch(late, 2)) == 2
+    await late.close()
+    assert texts(await read(await broker.subscribe("payments", ["order.created"], 3), 1)) == ["b"]
 
 
 async def settle(broker: Broker) -> None:

@@ -18,6 +18,7 @@ log = logging.getLogger("atoll.data")
 OUTBOX_DAYS = 3  # so that a broker that lost data can be filled again
 INBOX_DAYS = 8  # longer than a broker keeps messages (7 days), for whatever it delivers again must be known
 IDEMPOTENCY_HOURS = 24
+SETTLED_DAYS = 30  # what became of a dead letter
 BATCH = 5_000  # rows deleted by one statement
 EVERY = 600.0  # seconds between two rounds
 _EXPECTED: tuple[type[Exception], ...] = (*DRIVER_ERRORS, Error)
@@ -35,6 +36,10 @@ _ROUNDS = (
     (
         "DELETE FROM atoll.idempotency WHERE ctid = ANY(ARRAY(SELECT ctid FROM atoll.idempotency "
         f"WHERE stored_at < now() - interval '{IDEMPOTENCY_HOURS} hours' LIMIT {BATCH}))"
+    ),
+    (
+        "DELETE FROM atoll.settled_letters WHERE ctid = ANY(ARRAY(SELECT ctid FROM atoll.settled_letters "
+        f"WHERE settled_at < now() - interval '{SETTLED_DAYS} days' LIMIT {BATCH}))"
     ),
 )
 

@@ -4,9 +4,9 @@ Its one type is `Broker`, the port to what carries messages; each adapter is a f
 It must not import any room but `data`, `service` and `contracts`; nats-py stays in `nats`.
 """
 
-from atoll.messaging.broker import Broker, Delivery, Subscription, SubscriptionEnded, open_broker
+from atoll.messaging.broker import Broker, Delivery, Passing, Subscription, SubscriptionEnded, Tail, open_broker
 from atoll.messaging.consumer import Consumer
-from atoll.messaging.dead_letters import DeadLetter, DeadLetters
+from atoll.messaging.dead_letters import DeadLetter, DeadLetters, Letters
 from atoll.messaging.envelope import Envelope
 from atoll.messaging.relay import Relay
 
@@ -17,8 +17,11 @@ __all__ = [
     "DeadLetters",
     "Delivery",
     "Envelope",
+    "Letters",
+    "Passing",
     "Relay",
     "Subscription",
     "SubscriptionEnded",
+    "Tail",
     "open_broker",
 ]

@@ -7,6 +7,8 @@ partition once, in order, one subscription at a time.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from importlib.util import find_spec
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -55,6 +57,30 @@ class Subscription(Protocol):
         """No more messages; those not acknowledged go to the next subscription."""
 
 
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """A message as an onlooker sees it. sequence: its place in its partition."""
+
+    subject: str
+    partition: int
+    sequence: int
+    body: bytes
+
+
+class Tail(Protocol):
+    """What passes in all partitions: in order within a partition, and each message once."""
+
+    async def fetch(self, limit: int, wait: float) -> Sequence[Passing]:
+        """The next messages, up to ``limit``, as soon as there is one; none after ``wait`` seconds.
+
+        SubscriptionEnded when the connection was lost: what passed since then is in a new tail from that time on.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Looks no more; nothing of it stays at the broker."""
+
+
 class Broker(Protocol):
     """What carries messages. A `Component`, with a readiness check."""
 
@@ -79,6 +105,13 @@ class Broker(Protocol):
         """Takes the partition over for the group: messages not acknowledged come again, in order; older subscriptions end.
 
         A new group starts with the oldest message that is kept, and so does a subject that is new to its group.
+        """
+        ...
+
+    async def tail(self, subjects: Sequence[str], since: datetime | None = None) -> Tail:
+        """Looks on without a part in it: no group notices. subjects: none means all of them.
+
+        since: from what the broker got at that time, perhaps a little earlier; None: from now on.
         """
         ...
 

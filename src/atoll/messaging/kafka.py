@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import TypeVar
 
 from atoll.messaging.broker import PARTITIONS, partition_of
@@ -13,6 +14,7 @@ from atoll.messaging.kafka_group import GroupReader
 from atoll.messaging.kafka_link import Link
 from atoll.messaging.kafka_options import connection_options
 from atoll.messaging.kafka_subscription import KafkaSubscription
+from atoll.messaging.kafka_tail import KafkaTail, look_on
 from atoll.messaging.links import Links
 
 T = TypeVar("T")
@@ -69,6 +71,11 @@ class KafkaBroker:
             reader = GroupReader(self._options, self._system, group, self._call, self._append)
             self._groups[group] = reader
         return await reader.take_over(partition, subjects)
+
+    async def tail(self, subjects: Sequence[str], since: datetime | None = None) -> KafkaTail:
+        """See `Broker`. It takes a thread while it waits."""
+        await self._links.get()  # the topic exists
+        return await look_on(self._options, self._system, self.partitions, subjects, since, self._call)
 
     async def _append(self, partition: int, key: str, body: bytes) -> None:
         await self._links.linked().append(partition, key, body)

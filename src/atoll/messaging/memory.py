@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from atoll.messaging.broker import DEDUPE_SECONDS, PARTITIONS, BrokerUnavailable, SubscriptionEnded, partition_of
+from atoll.messaging.broker import (
+    DEDUPE_SECONDS,
+    PARTITIONS,
+    BrokerUnavailable,
+    Passing,
+    SubscriptionEnded,
+    partition_of,
+)
 
 
 @dataclass(slots=True)
@@ -16,6 +24,7 @@ class _Stored:
     sequence: int
     subject: str
     body: bytes
+    at: datetime
 
 
 @dataclass(slots=True)
@@ -35,6 +44,7 @@ class MemoryBroker:
         self._logs: list[list[_Stored]] = [[] for _ in range(partitions)]
         self._known: OrderedDict[str, float] = OrderedDict()
         self._positions: dict[tuple[str, int], _Position] = {}
+        self._tails: list[MemoryTail] = []
 
     async def start(self) -> None:
         """Nothing to do."""
@@ -44,6 +54,8 @@ class MemoryBroker:
         for position in self._positions.values():
             if position.newest is not None:
                 position.newest.end()
+        for tail in self._tails:
+            tail.end()
 
     async def check(self) -> None:
         """Raises while it is told to be away."""
@@ -57,7 +69,10 @@ class MemoryBroker:
             return
         number = partition_of(key, self.partitions)
         log = self._logs[number]
-        log.append(_Stored(len(log) + 1, subject, body))
+        stored = _Stored(len(log) + 1, subject, body, datetime.now(UTC))
+        log.append(stored)
+        for tail in self._tails:
+            tail.see(number, stored)
         for (_, partition), position in self._positions.items():
             if partition == number and position.newest is not None:
                 position.newest.wake()
@@ -70,6 +85,17 @@ class MemoryBroker:
             position.newest.end()
         position.newest = MemorySubscription(self._logs[partition], position, frozenset(subjects))
         return position.newest
+
+    async def tail(self, subjects: Sequence[str], since: datetime | None = None) -> MemoryTail:
+        """See `Broker`."""
+        await self.check()
+        tail = MemoryTail(frozenset(subjects), self._tails.remove)
+        for number, log in enumerate(self._logs if since is not None else ()):
+            for stored in log:
+                if since is not None and stored.at >= since:
+                    tail.see(number, stored)
+        self._tails.append(tail)
+        return tail
 
     def _is_known(self, message_id: str) -> bool:
         now = time.monotonic()
@@ -149,3 +175,44 @@ class MemoryDelivery:
 
     async def extend(self) -> None:
         """Nothing comes again here but by a take-over."""
+
+
+class MemoryTail:
+    """See `Tail`."""
+
+    def __init__(self, subjects: frozenset[str], leave: Callable[[MemoryTail], None]) -> None:
+        self._subjects = subjects
+        self._leave = leave
+        self._seen: deque[Passing] = deque()
+        self._changed = asyncio.Event()
+        self._ended = False
+
+    def see(self, partition: int, stored: _Stored) -> None:
+        """A message passes."""
+        if not self._subjects or stored.subject in self._subjects:
+            self._seen.append(Passing(stored.subject, partition, stored.sequence, stored.body))
+            self._changed.set()
+
+    def end(self) -> None:
+        """The broker stopped."""
+        self._ended = True
+        self._changed.set()
+
+    async def fetch(self, limit: int, wait: float) -> list[Passing]:
+        """See `Tail`."""
+        try:
+            async with asyncio.timeout(wait):
+                while not self._seen and not self._ended:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return []
+        if self._ended:
+            raise SubscriptionEnded("the broker stopped")
+        return [self._seen.popleft() for _ in range(min(limit, len(self._seen)))]
+
+    async def close(self) -> None:
+        """See `Tail`."""
+        if not self._ended:
+            self._ended = True
+            self._leave(self)

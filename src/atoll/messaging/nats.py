@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 
 from atoll.data.backoff import Backoff
 from atoll.messaging.broker import PARTITIONS, BrokerUnavailable, partition_of
 from atoll.messaging.nats_link import Link, LinkError
 from atoll.messaging.nats_subscription import NatsSubscription, take_over
+from atoll.messaging.nats_tail import NatsTail, look_on
 
 log = logging.getLogger("atoll.messaging")
 
@@ -62,6 +64,10 @@ class NatsBroker:
         link = self._link or await self._wait()
         prefix = f"{self._system}.{partition}."
         return await take_over(link, f"{group}__{partition}", prefix, subjects)
+
+    async def tail(self, subjects: Sequence[str], since: datetime | None = None) -> NatsTail:
+        """See `Broker`."""
+        return await look_on(self._link or await self._wait(), self._system, subjects, since)
 
     async def _wait(self) -> Link:
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from atoll.messaging.broker import PARTITIONS, partition_of
 from atoll.messaging.floors import check_size
 from atoll.messaging.links import Links
 from atoll.messaging.rabbitmq_link import Link
 from atoll.messaging.rabbitmq_subscription import RabbitSubscription, take_over
+from atoll.messaging.rabbitmq_tail import RabbitTail, look_on
 
 
 class RabbitBroker:
@@ -57,6 +59,10 @@ class RabbitBroker:
         subscription = await take_over(link, group, subjects, partition)
         self._newest[group, partition] = subscription
         return subscription
+
+    async def tail(self, subjects: Sequence[str], since: datetime | None = None) -> RabbitTail:
+        """See `Broker`. RabbitMQ keeps the time of a bundle of messages: it may begin some earlier."""
+        return await look_on(await self._links.get(), self.partitions, subjects, since)
 
     async def _open(self) -> Link:
         self._servers.append(self._servers.pop(0))  # another node each time
