@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
@@ -50,7 +51,7 @@ class RabbitTail:
         underlay.on_consumer_cancel_callbacks.add(lambda _: self._end("a stream is gone"))
         for partition in range(partitions):
             queue = await channel.get_queue(link.stream(partition), ensure=False)
-            arguments = {"x-stream-offset": "next" if since is None else since}
+            arguments: dict[str, Any] = {"x-stream-offset": "next" if since is None else since}
             await queue.consume(partial(self._on_message, partition), arguments=arguments)
 
     async def fetch(self, limit: int, wait: float) -> list[Passing]:
