@@ -404,3 +404,58 @@ def test_what_is_no_projection_is_told(database: Database) -> None:
         Projection(database, "Order List", [add])
     with pytest.raises(TypeError, match="is no async def"):
         projects(Moved)(lambda stored, model: None)  # type: ignore[arg-type, return-value]
+
+
+class Balances(Projection, name="balances", handlers=[add, change], tables=["balances"], upcasters=[owner_from_name]):
+    """As a service declares it."""
+
+
+async def test_a_class_is_declared_once_and_made_with_a_database_alone(database: Database) -> None:
+    projection = Balances(database)
+    await projection.start()
+    try:
+        await projection.wait_for(await append(database, "a", 0, 5))
+        assert await balances(database) == {"a": (5, 1)}
+        await projection.rebuild()
+        assert await balances(database) == {"a": (5, 1)}
+    finally:
+        await projection.stop()
+
+
+def test_a_class_that_cannot_work_is_refused_where_it_is_written() -> None:
+    with pytest.raises(ValueError, match="name is like"):
+        type("Wrong", (Projection,), {}, name="Order List", handlers=[add])
+    with pytest.raises(TypeError, match="both project Opened"):
+        type("Wrong", (Projection,), {}, name="p", handlers=[add, add])
+
+
+async def test_who_waits_until_it_has_caught_up_reads_what_others_wrote(database: Database, started: Started) -> None:
+    projection = await started()
+    await projection.caught_up()
+    for number in range(20):
+        await append(database, f"a{number}", 0, number)
+        await projection.caught_up()
+        assert (await balances(database))[f"a{number}"] == (number, 1)
+
+
+async def test_who_waits_for_what_does_not_come_is_told_so(database: Database) -> None:
+    await append(database, "a", 0)
+    with pytest.raises(ReadModelBehind):
+        await Balances(database).caught_up(timeout=0.05)
+
+
+async def test_the_check_tells_how_far_behind_it_is_and_why(database: Database, started: Started) -> None:
+    assert await Balances(database).check() == "it has never run"
+
+    @projects(Opened)
+    async def broken(stored: Stored[Opened], model: Connection) -> None:
+        raise ArithmeticError("the sum is wrong")
+
+    projection = await started(broken)
+    await append(database, "a", 0)
+
+    async def told() -> bool:
+        return "the sum is wrong" in await projection.check()
+
+    await eventually(told)
+    assert " s behind; " in await projection.check()

@@ -27,6 +27,12 @@ FROM atoll.projections p LEFT JOIN atoll.projections b ON b.name = p.name AND b.
 """  # noqa: S608 - constants
 _ENSURE = "INSERT INTO atoll.projections (name, building) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 _READ = "SELECT fence, position, rebuild_asked FROM atoll.projections WHERE name = $1 AND building = $2"
+_HEALTH = """
+SELECT coalesce(p.trouble, '') AS trouble, (
+  SELECT extract(epoch FROM clock_timestamp() - e.recorded_at)::float8 FROM atoll.events e
+  WHERE (e.fence, e.position) > (p.fence, p.position) ORDER BY e.fence, e.position LIMIT 1
+) AS lag FROM atoll.projections p WHERE p.name = $1 AND NOT p.building
+"""
 _MOVE = """
 INSERT INTO atoll.projections (name, building, fence, position) VALUES ($1, $2, $3, $4)
 ON CONFLICT (name, building) DO UPDATE SET fence = excluded.fence, position = excluded.position, trouble = NULL,
@@ -79,6 +85,14 @@ class Checkpoint:
         """Says why it does not move, and that a rebuild which was asked for is given up."""
         statement = "UPDATE atoll.projections SET trouble = $3 WHERE name = $1 AND building = $2"
         await connection.execute(statement, self.name, self.building, trouble.replace("\0", "\\0")[:2_000])
+
+    async def health(self, connection: Connection) -> str:
+        """How many seconds it is behind and what stops it, in a line; empty if there is nothing to say."""
+        row = await connection.fetchrow(_HEALTH, self.name)
+        if row is None:
+            return "it has never run"
+        behind = "" if row["lag"] is None else f"{max(row['lag'], 0.0):.1f} s behind"
+        return "; ".join(text for text in (behind, row["trouble"]) if text)
 
     async def settle_rebuild(self, connection: Connection) -> None:
         """A rebuild that was asked for is no longer asked for."""

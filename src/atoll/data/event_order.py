@@ -23,6 +23,7 @@ SELECT * FROM (
 ) ahead WHERE fence < (SELECT pg_snapshot_xmin(pg_current_snapshot())) ORDER BY fence, position
 """
 _MORE = "SELECT EXISTS (SELECT FROM atoll.events WHERE (fence, position) > ($1::xid8, $2::bigint))"
+_NEWEST = "SELECT fence, position FROM atoll.events ORDER BY fence DESC, position DESC LIMIT 1"
 _FOREIGN = "SELECT coalesce(max(fence) > pg_snapshot_xmax(pg_current_snapshot()), false) FROM atoll.events"
 _RENUMBER = """
 WITH line AS (
@@ -84,6 +85,12 @@ async def more_follows(connection: Connection, after: Position) -> bool:
     """Whether there are events after a position, settled or not yet."""
     found: bool = await connection.fetchval(_MORE, after.fence, after.number)
     return found
+
+
+async def newest(connection: Connection) -> Position:
+    """The place of the newest event that has been committed; the start if there is none."""
+    row = await connection.fetchrow(_NEWEST)
+    return Position.START if row is None else Position(row["fence"], row["position"])
 
 
 async def mend(connection: Connection) -> bool:

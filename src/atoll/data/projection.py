@@ -4,9 +4,11 @@
     async def list_order(stored: Stored[OrderPlaced], model: Connection) -> None:
         await model.execute("INSERT INTO order_list (id, status) VALUES ($1, 'placed')", stored.event.order_id)
 
-    order_list = Projection(database, "order-list", [list_order, ...], tables=["order_list"])
+    class OrderList(Projection, name="order-list", handlers=[list_order, ...], tables=["order_list"]):
+        ...
 
-Its checkpoint commits with the rows that it writes, so that each event takes effect once, whatever happens.
+``Service(projections=[OrderList])`` runs it. Its checkpoint commits with the rows that it writes, so that each event
+takes effect once, whatever happens.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from atoll.contracts import Error, Unavailable, Upcaster
 from atoll.data.backoff import Backoff
 from atoll.data.checkpoints import CHANNEL, Checkpoint, ProjectionStatus, list_projections
-from atoll.data.event_order import Position, mend, more_follows
+from atoll.data.event_order import Position, mend, more_follows, newest
 from atoll.data.leases import Leases
 from atoll.data.postgres import DRIVER_ERRORS, Connection, listen, on_lost, one_line
 from atoll.data.projecting import Projecting
@@ -53,25 +55,46 @@ class Projection:
 
     name: of its checkpoint; lower-case letters, digits, dashes. handlers: functions marked with `projects` or
     `projects_batch`. tables: those of the read model, without schemas, for `rebuild`. upcasters: for older events.
+    All of them are given to the class, as a service declares it, or to the object; upcasters add up.
     A handler that fails stops the projection at that event, is tried again for ever, and is shown by `status`.
     """
+
+    name_: ClassVar[str] = ""
+    handlers_: ClassVar[tuple[Callable[..., Any], ...]] = ()
+    tables_: ClassVar[tuple[str, ...]] = ()
+    upcasters_: ClassVar[tuple[Upcaster, ...]] = ()
+
+    def __init_subclass__(
+        cls,
+        *,
+        name: str = "",
+        handlers: Iterable[Callable[..., Any]] = (),
+        tables: Iterable[str] = (),
+        upcasters: Iterable[Upcaster] = (),
+        **options: Any,
+    ) -> None:
+        super().__init_subclass__(**options)
+        if name:
+            _refuse_no_name(name)
+            cls.name_, cls.handlers_ = name, tuple(handlers)
+            cls.tables_, cls.upcasters_ = tuple(tables), tuple(upcasters)
+            Projecting(cls.handlers_, cls.upcasters_)  # so that what cannot work fails where it is written
 
     def __init__(
         self,
         database: Database,
-        name: str,
-        handlers: Iterable[Callable[..., Any]],
+        name: str = "",
+        handlers: Iterable[Callable[..., Any]] = (),
         *,
         tables: Iterable[str] = (),
         upcasters: Iterable[Upcaster] = (),
     ) -> None:
-        if not NAME.fullmatch(name):
-            raise ValueError(f"a projection's name is like 'order-list' (at most 40 characters), not {name[:60]!r}")
-        self.name = name
+        self.name = name or self.name_
+        _refuse_no_name(self.name)
         self._database = database
-        self._projecting = Projecting(handlers, upcasters)
-        self._tables = tuple(tables)
-        self._checkpoint = Checkpoint(name)
+        self._projecting = Projecting(tuple(handlers) or self.handlers_, (*self.upcasters_, *upcasters))
+        self._tables = tuple(tables) or self.tables_
+        self._checkpoint = Checkpoint(self.name)
         self._reached = Reached(self._look)
         self._wake = asyncio.Event()
         self._appended = asyncio.Event()
@@ -116,6 +139,23 @@ class Projection:
             raise ReadModelBehind(
                 f"{self.name} has not come to {position} within {timeout:g} s; ask again", headers={"retry-after": "1"}
             ) from None
+
+    async def caught_up(self, timeout: float = 5.0) -> None:
+        """Returns when the read model holds all that had been committed when this was called, by whomever.
+
+        For readers who do not know the position of what they wrote. timeout: seconds, after which it is `ReadModelBehind`.
+        """
+        async with self._database.connection() as connection:
+            position = await newest(connection)
+        await self.wait_for(position, timeout)
+
+    async def check(self) -> str:
+        """For health pages: how far it is behind and what stops it, empty if nothing. Raises if the database is away.
+
+        Trouble is told and does not fail the check: no instance could do better, and the service does more than this.
+        """
+        async with self._database.connection() as connection:
+            return await self._checkpoint.health(connection)
 
     async def status(self) -> ProjectionStatus:
         """How far it is, whoever runs it."""
@@ -238,6 +278,11 @@ class Projection:
                         "the projection %s was not notified and will look by itself: %s", self.name, one_line(error)
                     )
             await asyncio.sleep(NOTIFY_EVERY)
+
+
+def _refuse_no_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise ValueError(f"a projection's name is like 'order-list' (at most 40 characters), not {name[:60]!r}")
 
 
 async def _pause(until: asyncio.Event, seconds: float) -> None:

@@ -26,6 +26,7 @@ from atoll.serve.parts import (
     tokens_of,
 )
 from atoll.serve.policies import resilience_of
+from atoll.serve.projections import projections_of
 from atoll.serve.provides import run_providers
 from atoll.serve.sagas import consumed_events, saga_runner, together
 from atoll.serve.settings import read_settings
@@ -73,13 +74,14 @@ class Running:
         await self._start_database()
         await self._start_broker()
         await self.callees.start(self._lifecycle)
-        provided = await self._provide(self.callees.clients)
+        projections = await self._start_projections()
+        provided = await self._provide({**self.callees.clients, **projections})
         await self._start_messaging(provided)
         await self._start_server(provided)
         self.health.started = True
 
     async def stop(self) -> None:
-        """Stops in reverse order: listener (after what is in flight), consumer, relay, broker, pools."""
+        """Stops in reverse order: listener (after what is in flight), consumer, relay, projections, broker, pools."""
         self.health.draining = True
         await self._lifecycle.stop(self.environment.grace)
 
@@ -93,8 +95,18 @@ class Running:
             await self._lifecycle.start("broker", self._broker)
             self.health.add("broker", self._broker.check)
 
-    async def _provide(self, clients: dict[type, Any]) -> dict[type, Any]:
-        known: dict[type, Any] = {**self._settings, **clients}
+    async def _start_projections(self) -> dict[type, Any]:
+        """By class, for handlers and providers. They are started in each instance; a lease decides which one does the work."""
+        if self._database is None:
+            return {}
+        made = projections_of(self.service, self._database)
+        for projection in made.values():
+            await self._lifecycle.start(f"projection {projection.name}", projection)
+            self.health.add(f"projection {projection.name}", projection.check)
+        return dict(made)
+
+    async def _provide(self, made: dict[type, Any]) -> dict[type, Any]:
+        known: dict[type, Any] = {**self._settings, **made}
         if self._database is not None:
             known[Database] = self._database
         return await run_providers(self.service.provides, known, self._lifecycle.on_stop)

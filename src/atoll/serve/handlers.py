@@ -8,6 +8,7 @@ from typing import Any
 from atoll.contracts import Event, Operation
 from atoll.contracts.policies import PolicyError
 from atoll.data import Database, Work, idempotent_replies, transactional
+from atoll.data.transactional import AGAIN
 from atoll.resilience import ServerStacks
 from atoll.resilience.order import SERVER
 from atoll.serve.failure import CannotServe
@@ -51,7 +52,8 @@ def _own_layers(operation: Operation[Any, Any], function: Callable[..., Any], da
         return Stack()
     if not operation.keyed and not scoped_needs(function, (Work,)):
         return Stack()
-    layers = [Named("transaction", transactional(database), SERVER["transaction"])]
+    tries = AGAIN if operation.keyed or operation.idempotent else 1
+    layers = [Named("transaction", transactional(database, tries=tries), SERVER["transaction"])]
     if operation.keyed:
         layers.append(Named("idempotency", idempotent_replies(database, operation), SERVER["idempotency"]))
     return Stack(layers)

@@ -18,9 +18,9 @@ JWKS_TIMEOUT = 2.0  # seconds for one fetch of the keys
 def database_of(service: Service, environment: Environment) -> Database | None:
     """The service's database, if it owns one."""
     if not service.migrations:
-        if consumed_events(service) or service.publishes or service.sagas:
+        if consumed_events(service) or service.publishes or service.sagas or service.projections:
             raise CannotServe(
-                f"{service.name} has events or sagas, so it needs a database for its outbox, inbox and journal: "
+                f"{service.name} has events, sagas or projections, so it needs a database for its outbox, inbox and journal: "
                 "give Service(...) migrations='package:folder'"
             )
         return None

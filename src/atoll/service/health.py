@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-Check = Callable[[], Awaitable[None]]
+Check = Callable[[], Awaitable[str | None]]
 CHECK_TIMEOUT = 1.0  # seconds; a probe's own timeout is 1 s in Kubernetes
 CHECK_CACHE = 0.5  # seconds
 
 
 class CheckResult(Struct, frozen=True, omit_defaults=True):
-    """One dependency: "up" or "down", and why it is down."""
+    """One dependency: "up" or "down", and why it is down, or what else it has to say."""
 
     status: str
     detail: str = ""
@@ -36,7 +36,7 @@ class HealthReport(Struct, frozen=True):
 
 
 class Health:
-    """The state that health pages show. ``checks`` raise when their dependency is away."""
+    """The state that health pages show. ``checks`` raise when their dependency is away; what they return is shown."""
 
     def __init__(self, checks: dict[str, Check] | None = None) -> None:
         self._checks = dict(checks or {})
@@ -85,9 +85,9 @@ class Health:
 async def _run(check: Check) -> CheckResult:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT):
-            await check()
+            said = await check()
     except TimeoutError:
         return CheckResult("down", f"no answer in {CHECK_TIMEOUT:g} s")
     except Exception as error:  # whatever a driver raises is the check's answer, not our failure
         return CheckResult("down", f"{type(error).__name__}: {error}".splitlines()[0][:200])
-    return CheckResult("up")
+    return CheckResult("up", said or "")

@@ -24,6 +24,7 @@ class Service:
     migrations: ``package:folder`` with the Alembic revisions of its own tables; given means that it owns a database.
     mounts: ASGI applications by path prefix.
     sagas: functions marked with @saga.
+    projections: classes of `Projection`; each becomes an injectable object, and runs in one instance at a time.
     resilience: what differs from the default stacks (timeouts, retries, limits), by client and operation.
     """
 
@@ -39,6 +40,7 @@ class Service:
         migrations: str = "",
         mounts: Mapping[str, Any] | None = None,
         sagas: Iterable[Callable[..., Any]] = (),
+        projections: Iterable[type[Any]] = (),
         version: str = "0.0.0",
         resilience: Resilience | None = None,
     ) -> None:
@@ -50,6 +52,7 @@ class Service:
         self.migrations = migrations
         self.mounts = dict(mounts or {})
         self.sagas = tuple(sagas)
+        self.projections = tuple(projections)
         self.version = version
         self.resilience = resilience or Resilience()
         self.operations: dict[Operation[Any, Any], Callable[..., Any]] = {}
