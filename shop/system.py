@@ -26,7 +26,7 @@ system = System(
         port=8080,
     ),
     postgres=Postgres(),
-    nats=Nats(),
+    broker=Nats(),
     hints=(
         """curl -s {gateway}/auth/register -H 'content-type: application/json' -d '{"email": "ada@example.com", "password": "correct horse battery"}'""",
         """TOKEN=$(curl -s {gateway}/auth/token -d grant_type=password -d username=ada@example.com -d 'password=correct horse battery' | python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')""",

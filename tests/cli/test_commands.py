@@ -213,7 +213,7 @@ def test_doctor_looks_at_the_gateways_port_and_at_given_servers(folder: Path) ->
         taken.listen()
         port = taken.getsockname()[1]
         text = SYSTEM.replace("Gateway(", f"Gateway(port={port}, ").replace(
-            "services=", 'nats=Nats("nats://127.0.0.1:9"), postgres=Postgres("postgresql://a@127.0.0.1:7"), services='
+            "services=", 'broker=Nats("nats://127.0.0.1:9"), postgres=Postgres("postgresql://a@127.0.0.1:7"), services='
         )
         (folder / "system.py").write_text(text.replace("import G", "import Nats, Postgres, G"), "utf-8")
         done = atoll(folder, "doctor", "--json")

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from atoll.contracts import PUBLIC, Api, Operation, RateLimit
-from atoll.system import Gateway, Jwt, Nats, Postgres, Route, Service, System
+from atoll.system import Gateway, Jwt, Kafka, Nats, Postgres, RabbitMQ, Route, Service, System
 from atoll.system.checks import check
+from atoll.system.servers import location
 
 
 class Shop(Api):
@@ -33,7 +34,7 @@ GOOD = System(
     services=(service(offers=(Shop,), calls=("auth",), database=True, events=True), service("auth")),
     gateway=Gateway(routes=(Route(Shop), Route("/auth", to="auth", public=True)), jwt=Jwt("auth", "issuer", "good")),
     postgres=Postgres(),
-    nats=Nats(),
+    broker=Nats(),
 )
 
 
@@ -64,6 +65,7 @@ def test_a_finding_names_the_line_of_its_node() -> None:
         (service("9shop"), "Service '9shop': a name is"),
         (service("a--b"), "Service 'a--b': a name is"),
         (service("x" * 41), "a name is a lower-case word of at most 40"),
+        (service("kafka"), "Service 'kafka': the name belongs to a part of the system"),
         (service("postgres"), "Service 'postgres': the name belongs to a part of the system"),
         (Service("shop"), "Service 'shop' has none of serve, asgi, command; give exactly one"),
         (service(asgi="a:b"), "Service 'shop' has serve and asgi; give exactly one"),
@@ -73,7 +75,7 @@ def test_a_finding_names_the_line_of_its_node() -> None:
         (service(calls=("shop",)), "Service 'shop' calls itself"),
         (service(calls=("nobody",)), "Service 'shop' calls 'nobody', which is not a service; known are shop"),
         (service(database=True), "has a database, but the system has no postgres"),
-        (service(events=True), "has events, but the system has no nats"),
+        (service(events=True), "has events, but the system has no broker; add broker=Nats() (or RabbitMQ(), Kafka())"),
     ],
 )
 def test_a_wrong_service_is_found(wrong: Service, text: str) -> None:
@@ -139,7 +141,7 @@ def test_keys_come_from_a_service() -> None:
 
 
 def test_ports_that_clash_are_found() -> None:
-    system = replace(GOOD, gateway=Gateway(port=4222), nats=Nats("nats://localhost"))
+    system = replace(GOOD, gateway=Gateway(port=4222), broker=Nats("nats://localhost"))
     assert texts(system) == ["Gateway: port 4222 is Nats's already; give one of them another"]
     assert "port 70000 is not a port" in texts(replace(GOOD, gateway=Gateway(port=70000)))[0]
 
@@ -148,6 +150,34 @@ def test_a_wrong_address_is_found_and_not_repeated() -> None:
     (found,) = texts(replace(GOOD, postgres=Postgres("mysql://root:secret@db")))
     assert found.startswith("Postgres: the address must be like 'postgresql://")
     assert "secret" not in found
+
+
+@pytest.mark.parametrize(
+    ("broker", "scheme"),
+    [
+        (Nats("amqp://u:secret@h:1"), "nats"),
+        (Nats("nats://u:secret@h:port"), "nats"),
+        (RabbitMQ("nats://u:secret@h:1"), "amqp"),
+        (Kafka("u:secret@h:9092"), "kafka"),
+    ],
+)
+def test_an_address_that_is_not_the_brokers_is_found(broker: Nats | RabbitMQ | Kafka, scheme: str) -> None:
+    assert texts(replace(GOOD, broker=broker)) == [
+        f"{type(broker).__name__}: the address must be like '{scheme}://user:password@host:port'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("broker", "place"),
+    [
+        (Nats("tls://h:1,tls://i:2"), ("h", 1)),
+        (RabbitMQ("amqps://h"), ("h", 5671)),
+        (Kafka("kafka+tls://u:p@h:9093,i:9094"), ("h", 9093)),
+    ],
+)
+def test_a_clusters_first_server_is_where_it_is(broker: Nats | RabbitMQ | Kafka, place: tuple[str, int]) -> None:
+    assert texts(replace(GOOD, broker=broker)) == []
+    assert location(broker) == place
 
 
 def test_a_source_that_is_not_there_is_found(tmp_path: Path) -> None:

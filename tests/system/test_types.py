@@ -21,7 +21,8 @@ class Orders(Api):
 
 # What a type checker would refuse, it must not see.
 untyped: Any = model
-Cors, Gateway, Nats, Postgres = untyped.Cors, untyped.Gateway, untyped.Nats, untyped.Postgres
+Cors, Gateway, Postgres = untyped.Cors, untyped.Gateway, untyped.Postgres
+Nats, Kafka = untyped.Nats, untyped.Kafka
 Route, Service, System = untyped.Route, untyped.Service, untyped.System
 ORDERS: Any = Orders
 
@@ -57,9 +58,14 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     ),
     (lambda: System("demo", services=(service(), "x")), "services=(Service(...), 'x') has 'x' in it, which is text"),
     (
-        lambda: System("demo", nats=Postgres("postgresql://a:hunter2@b")),
-        "nats=Postgres(...) is a Postgres; it must be Nats",
+        lambda: System("demo", broker=Postgres("postgresql://a:hunter2@b")),
+        "broker=Postgres(...) is a Postgres; it must be Nats(...) or RabbitMQ(...) or Kafka(...)",
     ),
+    (
+        lambda: System("demo", broker=(Nats(), Kafka())),
+        "broker=(Nats(...), Kafka(...)) is a tuple; it must be Nats(...) or RabbitMQ(...) or Kafka(...)",
+    ),
+    (lambda: System("demo", broker="kafka"), "broker='kafka' is text; it must be Nats(...) or RabbitMQ(...)"),
     (lambda: Nats(("nats://a:hunter2@b",)), "Nats: address=... is a tuple; it must be text"),
     (lambda: System(3), "System: name=3 is a whole number; it must be text"),
 ]
@@ -75,7 +81,7 @@ def test_a_wrong_type_is_one_line(make: Callable[[], object], line: str) -> None
 
 
 def test_lists_and_whole_numbers_for_fractions_are_taken() -> None:
-    system = System("demo", services=[service(calls=["a"])], nats=Nats())
+    system = System("demo", services=[service(calls=["a"])], broker=Nats())
     assert replace(system, name="other").services == system.services
     assert Route("/a", to="a", timeout=3).timeout == 3
 

@@ -89,10 +89,10 @@ def _only(described: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 def describe(system: System) -> dict[str, Any]:
     """{"system", "services": [...], "routes": [...], "parts": [...]}; no secret is in it."""
+    from atoll.system.servers import servers
+
     routes = system.gateway.routes if system.gateway is not None else ()
-    parts = [
-        _part(kind, part) for kind, part in (("postgres", system.postgres), ("nats", system.nats)) if part is not None
-    ]
+    parts = [_part(part) for part in servers(system)]
     if system.gateway is not None:
         parts.append({"kind": "envoy", "where": f"{system.gateway.address}:{system.gateway.port or 'a free port'}"})
     return {
@@ -140,13 +140,13 @@ def _needs(scopes: tuple[str, ...], roles: tuple[str, ...]) -> str:
     return " ".join(("caller", *(f"scope:{scope}" for scope in scopes), *(f"role:{role}" for role in roles)))
 
 
-def _part(kind: str, part: Part) -> dict[str, str]:
-    from urllib.parse import urlsplit
+def _part(part: Part) -> dict[str, str]:
+    from atoll.system.servers import kind_of, location
 
-    url = urlsplit(part.address)
-    where = (
-        f"given, {url.hostname}:{url.port or ''}"
-        if part.address
-        else f"own, {'durable' if part.durable else 'not durable'}"
-    )
-    return {"kind": kind, "where": where}
+    if part.address:
+        host, port = location(part)
+        where = f"given, {host}:{port}"
+    else:
+        durable = getattr(part, "durable", None)  # RabbitMQ leaves no choice
+        where = "own" if durable is None else f"own, {'durable' if durable else 'not durable'}"
+    return {"kind": kind_of(part).name, "where": where}

@@ -18,7 +18,7 @@ from atoll.system.trouble import Trouble
 
 if TYPE_CHECKING:
     from atoll.platform.local.binaries import Program
-    from atoll.platform.local.nats import GivenNats
+    from atoll.platform.local.given import GivenBroker
     from atoll.platform.local.postgres import GivenPostgres
     from atoll.system import System
 
@@ -110,11 +110,30 @@ def _needs(system: System, file: Path) -> Iterator[Result]:
             yield "gateway", True, "the system runs"
         else:
             yield _tried("gateway", partial(require_gateway_port, system.gateway))
+    yield from _broker(system)
     for part in given_parts(system):
         yield _tried(f"given {part.kind}", partial(_reachable, part))
 
 
-def _reachable(part: GivenPostgres | GivenNats) -> str:
+def _broker(system: System) -> Iterator[Result]:
+    """Of a broker that no wheel brings: its program, and the library that services need to speak with it."""
+    from importlib.util import find_spec
+
+    from atoll.platform.local.fetched import look
+    from atoll.system.servers import kind_of
+
+    kind = kind_of(system.broker).name if system.broker is not None else ""
+    library = {"rabbitmq": "aio_pika", "kafka": "confluent_kafka"}.get(kind)
+    if system.broker is None or library is None:
+        return
+    if not system.broker.address:
+        yield _tried(kind, partial(look, kind))
+    found = find_spec(library) is not None
+    text = f"{library} is {'there' if found else 'missing'}"
+    yield f"{kind} library", found, text if found else f'{text}; run pip install "atoll[{kind}]"'
+
+
+def _reachable(part: GivenPostgres | GivenBroker) -> str:
     import asyncio
 
     asyncio.run(part.look())

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 @click.option("-d", "--detach", is_flag=True, help="Return when all is ready; 'atoll down' ends it.")
 @click.option("--isolated", is_flag=True, help="Free ports and nothing shared: for several checkouts at once.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The gateway's port; 0 takes a free one.")
+@click.option(
+    "--broker",
+    type=click.Choice(["nats", "rabbitmq", "kafka"]),
+    envvar="ATOLL_BROKER",
+    help="Another broker than the model's.",
+)
 @click.option("--no-watch", is_flag=True, help="Do not reload services when their files change.")
 @json_option
 @system_option
@@ -35,6 +41,7 @@ def command(
     detach: bool,
     isolated: bool,
     port: int | None,
+    broker: str | None,
     no_watch: bool,
     as_json: bool,
     system_file: str | None,
@@ -44,7 +51,7 @@ def command(
 
     file = system_path(ctx, system_file)
     faults = os.environ.get("ATOLL_FAULTS", "on") != "off"
-    options = Options(isolated=isolated, port=port, watch=not no_watch, faults=faults)
+    options = Options(isolated=isolated, port=port, watch=not no_watch, broker=broker or "", faults=faults)
     if detach:
         _detached(file, options, as_json)
     else:

@@ -7,17 +7,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from atoll.contracts.operations import RateLimit
 from atoll.system.model import Part, Service, System
 from atoll.system.routes import check_routes
+from atoll.system.servers import KINDS, location, servers
 
 _NAME = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
 _REFERENCE = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
 _PLACEHOLDER = re.compile(r"(?<!\$)\{([a-z][a-z_]*)\}")  # neither JSON nor a variable of the shell
 _LONGEST_NAME = 40  # with the system's name before it, it stays below PostgreSQL's 63
-RESERVED = frozenset({"gateway", "envoy", "nats", "postgres", "supervisor", "dashboard", "template0", "template1"})
+RESERVED = frozenset(
+    {"gateway", "envoy", "supervisor", "dashboard", "template0", "template1", *(kind.name for kind in KINDS.values())}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +119,21 @@ def _parts(system: System) -> Iterator[tuple[str, str]]:
                 service.place,
                 f"Service {service.name!r} has a database, but the system has no postgres; add postgres=Postgres()",
             )
-        if service.events and system.nats is None:
-            yield service.place, f"Service {service.name!r} has events, but the system has no nats; add nats=Nats()"
-    yield from _address(system.postgres, ("postgresql", "postgres"), "Postgres")
-    yield from _address(system.nats, ("nats", "tls"), "Nats")
+        if service.events and system.broker is None:
+            yield (
+                service.place,
+                f"Service {service.name!r} has events, but the system has no broker; add broker=Nats() (or RabbitMQ(), Kafka())",
+            )
+    for part in servers(system):
+        yield from _address(part)
 
 
-def _address(part: Part | None, schemes: tuple[str, ...], name: str) -> Iterator[tuple[str, str]]:
-    if part is None or not part.address:
-        return
-    url = urlsplit(part.address)
-    if url.scheme not in schemes or not url.hostname:
-        # The address may hold a password, so it is not repeated here.
-        yield part.place, f"{name}: the address must be like '{schemes[0]}://user:password@host:port'"
+def _address(part: Part) -> Iterator[tuple[str, str]]:
+    if part.address:
+        try:
+            location(part)
+        except ValueError as error:
+            yield part.place, f"{type(part).__name__}: {error}"
 
 
 def _ports(system: System) -> Iterator[tuple[str, str]]:
@@ -143,10 +147,10 @@ def _ports(system: System) -> Iterator[tuple[str, str]]:
 
 
 def _listeners(system: System) -> Iterator[tuple[str, str, int, str]]:
-    for name, part, default in (("Postgres", system.postgres, 5432), ("Nats", system.nats, 4222)):
-        if part is not None and part.address:
-            url = urlsplit(part.address)
-            yield name, _host(url.hostname or ""), url.port or default, part.place
+    for part in servers(system):
+        if part.address and not any(_address(part)):
+            host, port = location(part)
+            yield type(part).__name__, _host(host), port, part.place
     if system.gateway is not None:
         yield "Gateway", _host(system.gateway.address), system.gateway.port, system.gateway.place
 

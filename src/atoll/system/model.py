@@ -24,14 +24,10 @@ def _place() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A server that the system needs besides its services. ``address``: use this running one instead of starting our own.
-
-    durable: NATS writes to disk before it acknowledges, PostgreSQL's fsync stays on. Off only for throw-away tests.
-    """
+    """A server that the system needs besides its services. ``address``: use this running one instead of starting our own."""
 
     address: str = ""
-    durable: bool = True
-    place: str = field(default_factory=_place, compare=False)
+    place: str = field(default_factory=_place, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
         require_types(self, self.place)
@@ -39,12 +35,40 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Postgres(Part):
-    """One PostgreSQL server; each service that asks gets a database and a role of its own. address: an admin's URL."""
+    """One PostgreSQL server; each service that asks gets a database and a role of its own. address: an admin's URL.
+
+    durable: fsync and its like stay on. Off only for throw-away tests.
+    """
+
+    durable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Nats(Part):
-    """NATS with JetStream. address: nats://[user:password@]host:port."""
+    """NATS with JetStream as the broker. address: nats://[user:password@]host:port.
+
+    durable: a message is on the disk before it is acknowledged. Off only for throw-away tests.
+    """
+
+    durable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RabbitMQ(Part):
+    """RabbitMQ with its streams as the broker. address: amqp://[user:password@]host:port[/vhost], or amqps://.
+
+    There is no ``durable``: its streams are written to the disk soon after they are acknowledged, and nothing changes that.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Kafka(Part):
+    """Kafka as the broker. address: kafka://[user:password@]host:port[,host:port], or kafka+tls://.
+
+    durable: a message is on the disk before it is acknowledged. Off only for throw-away tests.
+    """
+
+    durable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +187,7 @@ class Gateway:
 class System:
     """The graph of services, parts and references. Make one in system.py; every command reads it.
 
+    broker: what carries the events; which one it is is this one word.
     hints: lines that ``atoll up`` prints when all is ready (a first request, say); ``{gateway}`` stands for the gateway's URL.
     """
 
@@ -170,7 +195,7 @@ class System:
     services: tuple[Service, ...] = ()
     gateway: Gateway | None = None
     postgres: Postgres | None = None
-    nats: Nats | None = None
+    broker: Nats | RabbitMQ | Kafka | None = None
     hints: tuple[str, ...] = ()
     place: str = field(default_factory=_place, compare=False)
 

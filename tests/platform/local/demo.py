@@ -31,7 +31,7 @@ system = System(
         Route("/raw", to="raw", public=True),
     )),
     postgres=Postgres(),
-    nats=Nats(),
+    broker=Nats(),
     hints=("curl {gateway}/web/environment",),
 )
 """

@@ -100,7 +100,7 @@ def test_a_service_is_told_its_own_names_addresses_and_secrets(demo: Demo) -> No
         "web-1",
         "dev",
     )
-    assert web["ATOLL_BROKER_URL"].startswith("nats://demo:")
+    assert web["ATOLL_BROKER_URL"].startswith("nats://web:")
     assert "ATOLL_BROKER_URL" not in raw
     import json
 

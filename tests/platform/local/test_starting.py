@@ -269,7 +269,7 @@ service = Service("teller", handlers=[hear], migrations="teller:migrations")
 TELLER = """
 from atoll.system import Nats, Postgres, Service, System
 
-system = System("told", postgres=Postgres(), nats=Nats(), services=(
+system = System("told", postgres=Postgres(), broker=Nats(), services=(
     Service("web", asgi="webapp:app", source="web"),
     Service("teller", serve="teller:service", source="teller", database=True, events=True),
 ))

@@ -48,7 +48,6 @@ class Folder:
         self.path = path
         self.logs = path / "logs"
         self.postgres = path / "postgres"
-        self.nats = path / "nats"
         self.gateway = path / "gateway"
         self._state = path / "state.json"
         self.secret_file = path / "secret"
@@ -74,6 +73,10 @@ class Folder:
                 f"{self.secret_file} is lost, and the passwords of the data in {self.postgres} came from it; "
                 f"put it back from a copy, or remove {self.path} to begin with empty data"
             )
+
+    def data_of(self, part: str) -> Path:
+        """The folder of a part's data."""
+        return self.path / part
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from atoll.platform.local.accounts import make_accounts
 from atoll.platform.local.envoy import OwnEnvoy
 from atoll.platform.local.folder import Folder
-from atoll.platform.local.nats import GivenNats, OwnNats
+from atoll.platform.local.given import GivenBroker
+from atoll.platform.local.kafka import OwnKafka
+from atoll.platform.local.nats import OwnNats
 from atoll.platform.local.options import Options
-from atoll.platform.local.parts import LocalPart
+from atoll.platform.local.parts import BrokerPart, LocalPart
 from atoll.platform.local.ports import Ports, require_free
 from atoll.platform.local.postgres import GivenPostgres, OwnPostgres, database_url
-from atoll.system import Gateway, System
+from atoll.platform.local.rabbitmq import OwnRabbitMQ
+from atoll.system import Gateway, Kafka, Nats, RabbitMQ, System, Trouble
+from atoll.system.servers import BROKERS, kind_of
 
 _CONNECTIONS_EACH = 20  # an instance's pool, and its relay and migrations
 _CONNECTIONS_SPARE = 40
@@ -22,11 +27,22 @@ def applied(system: System, options: Options) -> System:
     gateway = system.gateway
     if gateway is not None and (options.port is not None or options.isolated):
         gateway = replace(gateway, port=options.port if options.port is not None else 0)
+    system = replace(system, gateway=gateway, broker=_chosen_broker(system, options))
     if not options.isolated:
-        return replace(system, gateway=gateway)
+        return system
     postgres = replace(system.postgres, address="") if system.postgres is not None else None
-    nats = replace(system.nats, address="") if system.nats is not None else None
-    return replace(system, gateway=gateway, postgres=postgres, nats=nats)
+    broker = replace(system.broker, address="") if system.broker is not None else None
+    return replace(system, postgres=postgres, broker=broker)
+
+
+def _chosen_broker(system: System, options: Options) -> Nats | RabbitMQ | Kafka | None:
+    """The model's, or one of the kind that was asked for."""
+    broker = system.broker
+    if not options.broker or (broker is not None and kind_of(broker).name == options.broker):
+        return broker
+    if broker is None:
+        raise Trouble(f"{system.place}: --broker {options.broker}: the system has no broker; add broker=Nats()")
+    return BROKERS[options.broker](place=broker.place)
 
 
 @dataclass(slots=True)
@@ -34,17 +50,17 @@ class Parts:
     """The parts; None where the system has none."""
 
     postgres: OwnPostgres | GivenPostgres | None
-    nats: OwnNats | GivenNats | None
+    broker: BrokerPart | None
     envoy: OwnEnvoy | None
 
     def all(self) -> tuple[LocalPart, ...]:
         """In the order in which they are stopped last: the gateway first, the database last."""
-        return tuple(part for part in (self.envoy, self.nats, self.postgres) if part is not None)
+        return tuple(part for part in (self.envoy, self.broker, self.postgres) if part is not None)
 
 
 def make_parts(system: System, folder: Folder, ports: Ports) -> Parts:
     """Nothing is started yet. Trouble if the gateway's port is in use."""
-    return Parts(_postgres(system, folder, ports), _nats(system, folder, ports), _envoy(system, folder, ports))
+    return Parts(_postgres(system, folder, ports), _broker(system, folder, ports), _envoy(system, folder, ports))
 
 
 def _postgres(system: System, folder: Folder, ports: Ports) -> OwnPostgres | GivenPostgres | None:
@@ -58,13 +74,19 @@ def _postgres(system: System, folder: Folder, ports: Ports) -> OwnPostgres | Giv
     return OwnPostgres(folder, ports.take("postgres"), connections, part.durable)
 
 
-def _nats(system: System, folder: Folder, ports: Ports) -> OwnNats | GivenNats | None:
-    part = system.nats
+def _broker(system: System, folder: Folder, ports: Ports) -> BrokerPart | None:
+    part = system.broker
     if part is None:
         return None
     if part.address:
-        return GivenNats(part.address, part.place)
-    return OwnNats(folder, ports.take("nats"), system.name, part.durable)
+        return GivenBroker(part)
+    accounts = make_accounts(system, folder)
+    if isinstance(part, RabbitMQ):
+        taken = (ports.take("rabbitmq"), ports.take("rabbitmq-dist"), ports.take("rabbitmq-epmd"))
+        return OwnRabbitMQ(folder, taken, accounts)
+    if isinstance(part, Kafka):
+        return OwnKafka(folder, (ports.take("kafka"), ports.take("kafka-controller")), accounts, part.durable)
+    return OwnNats(folder, ports.take("nats"), accounts, part.durable)
 
 
 def _envoy(system: System, folder: Folder, ports: Ports) -> OwnEnvoy | None:
@@ -85,13 +107,13 @@ def require_gateway_port(gateway: Gateway) -> str:
     return f"port {gateway.port} is free" if gateway.port else "takes a free port"
 
 
-def given_parts(system: System) -> list[GivenPostgres | GivenNats]:
+def given_parts(system: System) -> list[GivenPostgres | GivenBroker]:
     """The servers whose addresses the model gives."""
-    given: list[GivenPostgres | GivenNats] = []
+    given: list[GivenPostgres | GivenBroker] = []
     if system.postgres is not None and system.postgres.address:
         given.append(GivenPostgres(system.postgres.address, system.postgres.place))
-    if system.nats is not None and system.nats.address:
-        given.append(GivenNats(system.nats.address, system.nats.place))
+    if system.broker is not None and system.broker.address:
+        given.append(GivenBroker(system.broker))
     return given
 
 
@@ -113,6 +135,13 @@ def database_urls(system: System, server: OwnPostgres | GivenPostgres | None, fo
         service: database_url(server, name, database_password(folder, name))
         for service, name in database_names(system).items()
     }
+
+
+def broker_urls(system: System, broker: BrokerPart | None) -> dict[str, str]:
+    """service -> the URL of the broker that it is told."""
+    if broker is None:
+        return {}
+    return {service.name: broker.url_for(service.name) for service in system.services if service.events}
 
 
 def database_password(folder: Folder, name: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
+from atoll.platform.local.accounts import Account, Accounts
 from atoll.platform.local.binaries import find_nats
 from atoll.platform.local.folder import Folder, write_private
 from atoll.platform.local.keeper import Care, Keeper
@@ -14,7 +14,6 @@ from atoll.platform.local.parts import PartView, view
 from atoll.platform.local.ports import LOOPBACK
 from atoll.platform.local.probes import greets
 from atoll.platform.local.process import MARK, Launch
-from atoll.system import Trouble
 
 KIND = "nats"
 MAX_PAYLOAD = 1_048_576  # bytes of one message
@@ -25,29 +24,34 @@ class OwnNats:
 
     kind = KIND
 
-    def __init__(self, folder: Folder, port: int, system: str, durable: bool) -> None:
+    def __init__(self, folder: Folder, port: int, accounts: Accounts, durable: bool) -> None:
         self.port = port
         self.keeper: Keeper | None = None
         self._folder = folder
-        self._system = system
+        self._data = folder.data_of(KIND)
+        self._accounts = accounts
         self._durable = durable
-        self._password = folder.secret("nats")
 
     @property
     def url(self) -> str:
         return f"nats://{LOOPBACK}:{self.port}"
 
     @property
-    def broker_url(self) -> str:
-        """With the password; not for logs or argv."""
-        return f"nats://{self._system}:{self._password}@{LOOPBACK}:{self.port}"
+    def admin_url(self) -> str:
+        return self._url(self._accounts.admin)
+
+    def url_for(self, service: str) -> str:
+        return self._url(self._accounts.services[service])
+
+    def _url(self, account: Account) -> str:
+        return f"nats://{account.user}:{account.password}@{LOOPBACK}:{self.port}"
 
     def view(self) -> PartView:
         return view(KIND, self.keeper, self.url)
 
     async def start(self, watch: Callable[[Keeper], None]) -> None:
         program = (await asyncio.to_thread(find_nats)).path
-        self._folder.nats.mkdir(mode=0o700, exist_ok=True)
+        self._data.mkdir(mode=0o700, exist_ok=True)
         file = self._folder.path / "nats.conf"
         write_private(file, self._configuration().encode())
         environment = {MARK: str(self._folder.path), "GOMEMLIMIT": "200MiB"}
@@ -57,52 +61,29 @@ class OwnNats:
 
     def _configuration(self) -> str:
         # nats-server reads JSON. "always": a message is on the disk before it is acknowledged (the default is 2 minutes).
-        jetstream: dict[str, object] = {"store_dir": str(self._folder.nats)}
+        jetstream: dict[str, object] = {"store_dir": str(self._data)}
         if self._durable:
             jetstream["sync_interval"] = "always"
         return json.dumps(
             {
                 "listen": f"{LOOPBACK}:{self.port}",
-                "server_name": self._system,
+                "server_name": self._accounts.system,
                 "max_payload": MAX_PAYLOAD,
                 "logtime_utc": True,
                 "jetstream": jetstream,
-                "authorization": {"users": [{"user": self._system, "password": self._password}]},
+                "authorization": {"users": [_user(account) for account in self._accounts.all()]},
             },
             indent=2,
         )
 
     async def _ready(self) -> bool:
-        return await greets(LOOPBACK, self.port, b"INFO ")
+        return await answers(LOOPBACK, self.port)
 
 
-class GivenNats:
-    """A server whose address the model gives."""
+def _user(account: Account) -> dict[str, object]:
+    return {"user": account.user, "password": account.password}
 
-    kind = KIND
-    keeper: Keeper | None = None
 
-    def __init__(self, address: str, place: str) -> None:
-        self.broker_url = address
-        self._place = place
-        parts = urlsplit(address)
-        self.host, self.port = parts.hostname or LOOPBACK, parts.port or 4222
-
-    @property
-    def url(self) -> str:
-        return f"nats://{self.host}:{self.port}"
-
-    def view(self) -> PartView:
-        return view(KIND, None, self.url)
-
-    async def start(self, _: Callable[[Keeper], None]) -> None:
-        """Only look whether it is there."""
-        await self.look()
-
-    async def look(self) -> None:
-        """Trouble if it is not reachable."""
-        if not await greets(self.host, self.port, b"INFO "):
-            raise Trouble(
-                f"{self._place}: the given NATS at {self.host}:{self.port} is not reachable; "
-                "start it, correct the address, or use --isolated"
-            )
+async def answers(host: str, port: int) -> bool:
+    """Whether a NATS server is there."""
+    return await greets(host, port, b"INFO ")

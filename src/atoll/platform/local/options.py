@@ -9,10 +9,12 @@ from dataclasses import dataclass
 class Options:
     """How ``atoll up`` was asked. isolated: free ports, and no given server. port: the gateway's, instead of the model's.
 
+    broker: the kind to use instead of the model's (``rabbitmq``, say); empty: the model's.
     faults: whether somebody may order faults.
     """
 
     isolated: bool = False
     port: int | None = None
     watch: bool = True
+    broker: str = ""
     faults: bool = True

@@ -1,7 +1,8 @@
-"""What every part of a system (PostgreSQL, NATS, Envoy) is to the supervisor."""
+"""What every part of a system (PostgreSQL, the broker, Envoy) is to the supervisor."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +29,27 @@ class LocalPart(Protocol):
     def keeper(self) -> Keeper | None: ...
 
     def view(self) -> PartView: ...
+
+
+class BrokerPart(LocalPart, Protocol):
+    """The broker, whichever it is."""
+
+    @property
+    def url(self) -> str:
+        """Without a password."""
+        ...
+
+    @property
+    def admin_url(self) -> str:
+        """With the password of the account that may do everything; not for logs or argv."""
+        ...
+
+    def url_for(self, service: str) -> str:
+        """What the service is told, with its own password; not for logs or argv."""
+        ...
+
+    async def start(self, watch: Callable[[Keeper], None]) -> None:
+        """Returns when it is ready."""
 
 
 def view(kind: str, keeper: Keeper | None, url: str) -> PartView:

@@ -15,6 +15,7 @@ from atoll.platform.local.folder import Folder
 from atoll.platform.local.ground import (
     Parts,
     applied,
+    broker_urls,
     database_names,
     database_password,
     database_urls,
@@ -131,7 +132,7 @@ class Supervisor:
         self._ledger.save()
         return Wiring(
             self.system, self.root, self.folder, url,
-            self._parts.nats.broker_url if self._parts.nats is not None else "",
+            broker_urls(self.system, self._parts.broker),
             database_urls(self.system, self._parts.postgres, self.folder),
             keys_url(self.system, self._ports), self._options.faults,
         )  # fmt: skip
@@ -171,10 +172,11 @@ class Supervisor:
         self._tell_given("postgres", server.keeper, server.url)
 
     async def _start_broker(self) -> None:
-        if self._parts.nats is not None:
-            self._tell("nats", "starting", self._parts.nats.url)
-            await self._parts.nats.start(self._watch)
-            self._tell_given("nats", self._parts.nats.keeper, self._parts.nats.url)
+        broker = self._parts.broker
+        if broker is not None:
+            self._tell(broker.kind, "starting", broker.url)
+            await broker.start(self._watch)
+            self._tell_given(broker.kind, broker.keeper, broker.url)
 
     async def _start_gateway(self) -> None:
         if self._parts.envoy is not None:

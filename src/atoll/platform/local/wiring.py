@@ -23,14 +23,14 @@ DRAIN_WAIT = "0.3"  # seconds; the local gateway and clients learn of a change w
 class Wiring:
     """The addresses that every service of a started system shares.
 
-    root: folder of system.py. databases: service -> URL with its role's password. keys_url: of the token issuer's keys.
+    root: folder of system.py. brokers, databases: service -> URL with its own password. keys_url: of the token issuer's keys.
     """
 
     system: System
     root: Path
     folder: Folder
     registry_url: str
-    broker_url: str
+    brokers: dict[str, str]
     databases: dict[str, str]
     keys_url: str
     faults: bool = True
@@ -75,8 +75,8 @@ class Wiring:
         variables = {"ATOLL_REGISTRY_URL": self.registry_url}
         if service.name in self.databases:
             variables["ATOLL_DATABASE_URL"] = self.databases[service.name]
-        if self.broker_url and service.events:
-            variables["ATOLL_BROKER_URL"] = self.broker_url
+        if service.name in self.brokers:
+            variables["ATOLL_BROKER_URL"] = self.brokers[service.name]
         gateway = self.system.gateway
         if gateway is not None and gateway.jwt is not None:
             variables["ATOLL_JWKS_URL"] = self.keys_url
