@@ -1,7 +1,7 @@
 """The shop, whole: the only file that names every service."""
 
 from atoll.system import Gateway, Jwt, Nats, Postgres, Route, Service, System
-from shop_contracts import Auth, Orders, Payments
+from shop_contracts import Auth, Inventory, Orders, Payments
 
 system = System(
     "shop",
@@ -12,16 +12,24 @@ system = System(
             serve="shop_orders:service",
             source="orders",
             offers=(Orders,),
-            calls=("payments",),
+            calls=("payments", "inventory"),
             database=True,
             events=True,
         ),
         Service(
             "payments", serve="shop_payments:service", source="payments", offers=(Payments,), database=True, events=True
         ),
+        Service(
+            "inventory",
+            serve="shop_inventory:service",
+            source="inventory",
+            offers=(Inventory,),
+            database=True,
+            events=True,
+        ),
     ),
     gateway=Gateway(
-        routes=(Route(Auth), Route(Orders)),
+        routes=(Route(Auth), Route(Orders), Route(Inventory)),
         jwt=Jwt("auth", issuer="shop-auth", audience="shop"),
         port=8080,
     ),

@@ -11,6 +11,7 @@ from shop_contracts import (
     Auth,
     InvalidClient,
     InvalidGrant,
+    Inventory,
     ListOrders,
     OrderCreated,
     OrderId,
@@ -103,6 +104,8 @@ def test_oauth_errors_speak_both_languages() -> None:
 def test_what_is_not_idempotent_takes_a_key_or_is_not_retried() -> None:
     assert Orders.place.keyed
     assert Payments.refund.keyed
+    assert Inventory.receive.keyed
+    assert Inventory.restock.keyed
     assert Payments.charge.idempotent
     assert Orders.cancel.idempotent
     assert not Auth.token.idempotent
@@ -110,6 +113,6 @@ def test_what_is_not_idempotent_takes_a_key_or_is_not_retried() -> None:
 
 
 def test_operations_ask_for_scopes_that_there_are() -> None:
-    for api in (Auth, Orders, Payments):
+    for api in (Auth, Orders, Payments, Inventory):
         for operation in api.operations_:
             assert set(operation.access.scopes) <= SCOPES

@@ -10,19 +10,34 @@ import pytest
 from atoll.data import Database, migrate
 from atoll.testing import PostgresServer
 from shop_orders import service
+from shop_orders.order_list import OrderList
 
 
 @pytest.fixture(scope="session")
-def database_url() -> Iterator[str]:
+def database_server() -> Iterator[PostgresServer]:
     with PostgresServer() as server:
-        url = server.create_database()
-        asyncio.run(migrate(url, service))
-        yield url
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database_url(database_server: PostgresServer) -> str:
+    url = database_server.create_database()
+    asyncio.run(migrate(url, service))
+    return url
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     found = Database(database_url, service=service.name, publishes=service.publishes)
+    await found.start()
+    yield found
+    await found.stop()
+
+
+@pytest.fixture
+async def orders(database: Database) -> AsyncIterator[OrderList]:
+    """The read model, kept up to date."""
+    found = OrderList(database)
     await found.start()
     yield found
     await found.stop()

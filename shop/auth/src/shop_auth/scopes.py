@@ -7,17 +7,22 @@ from collections.abc import Iterable
 from shop_contracts import InvalidScope
 from shop_contracts.scopes import (
     ADMIN,
+    INVENTORY_READ,
+    INVENTORY_WRITE,
     ORDERS_READ,
     ORDERS_WRITE,
+    PARCELS_SCAN,
     PAYMENTS_READ,
     PAYMENTS_REFUND,
     USER,
     USERS_WRITE,
+    WAREHOUSE,
 )
 
 ROLE_SCOPES = {
     USER: frozenset({ORDERS_READ, ORDERS_WRITE}),
     ADMIN: frozenset({PAYMENTS_READ, PAYMENTS_REFUND, USERS_WRITE}),
+    WAREHOUSE: frozenset({INVENTORY_READ, INVENTORY_WRITE, PARCELS_SCAN}),
 }
 
 

@@ -173,7 +173,7 @@ class SetRoles(Input):
     """
 
     user_id: UserId
-    roles: Annotated[tuple[Literal["user", "admin"], ...], Meta(max_length=10)]
+    roles: Annotated[tuple[Literal["user", "admin", "warehouse"], ...], Meta(max_length=10)]
 
 
 class Jwk(Message):

@@ -12,6 +12,8 @@ UserId = NewType("UserId", str)
 
 OrderId = NewType("OrderId", UUID)
 PaymentId = NewType("PaymentId", UUID)
+ReturnId = NewType("ReturnId", UUID)
+ParcelId = NewType("ParcelId", UUID)
 
 DEFAULT_CURRENCY: Final = "EUR"
 

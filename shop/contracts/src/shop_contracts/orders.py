@@ -26,7 +26,17 @@ from atoll.contracts import (
     Surface,
     Unavailable,
 )
-from shop_contracts.ids import DEFAULT_CARD, DEFAULT_CURRENCY, CardToken, OrderId, Quantity, Reason, Sku, UserId
+from shop_contracts.ids import (
+    DEFAULT_CARD,
+    DEFAULT_CURRENCY,
+    CardToken,
+    OrderId,
+    Quantity,
+    Reason,
+    ReturnId,
+    Sku,
+    UserId,
+)
 from shop_contracts.scopes import ORDERS_READ, ORDERS_WRITE
 
 MAX_ITEMS = 100
@@ -34,7 +44,12 @@ MAX_PAGE = 100
 DEFAULT_PAGE = 20
 
 OrderStatus = Literal["pending", "confirmed", "declined", "cancelled"]
-"""pending: waiting for its payment. declined: the payment was refused. cancelled: the customer took it back."""
+"""pending: waiting for its payment. declined: the payment was refused. cancelled: the customer took it back, or it
+was not paid in time."""
+
+ReturnStatus = Literal["waiting", "received", "closed", "failed"]
+"""waiting: for the parcel. received: it is there. closed: the money is back. failed: ``reason`` says why, and the
+order stays paid."""
 
 
 class UnknownSku(Invalid, code="unknown-sku"):
@@ -46,7 +61,11 @@ class UnsupportedCurrency(Invalid, code="unsupported-currency"):
 
 
 class NotCancellable(Conflict, code="not-cancellable"):
-    """The order is declined already."""
+    """The order is declined already, or is being returned."""
+
+
+class NotReturnable(Conflict, code="not-returnable"):
+    """Only what is paid can be returned."""
 
 
 class Item(Input):
@@ -145,6 +164,27 @@ class OrderCancelled(Event, subject="order.cancelled", version=1, key="order_id"
     reason: Reason
 
 
+class ReturnOrder(Input):
+    """The order whose goods come back; the path says which."""
+
+    id: OrderId
+
+
+class GetReturn(Input):
+    """The return of an order, by the order's id."""
+
+    id: OrderId
+
+
+class Return(Message):
+    """A return: the goods come back, then the money does. There is one an order."""
+
+    id: ReturnId
+    order_id: OrderId
+    status: ReturnStatus
+    reason: Reason = ""
+
+
 class Orders(Api):
     """Orders and their prices."""
 
@@ -167,4 +207,13 @@ class Orders(Api):
     quote = Operation(
         "POST /quote", PlaceOrder, Quote, idempotent=True, access=Access(scopes=(ORDERS_WRITE,)),
         errors=(UnknownSku, UnsupportedCurrency, Unavailable), summary="What an order would cost",
+    )  # fmt: skip
+    return_order = Operation(
+        "POST /orders/{id}/return", ReturnOrder, Return, idempotent=True, access=Access(scopes=(ORDERS_WRITE,)),
+        errors=(NotFound, NotReturnable), http=Surface(status=202, location="/orders/{order_id}/return"),
+        summary="Return an order",
+    )  # fmt: skip
+    get_return = Operation(
+        "GET /orders/{id}/return", GetReturn, Return, access=Access(scopes=(ORDERS_READ,)), errors=(NotFound,),
+        summary="How far a return is",
     )  # fmt: skip

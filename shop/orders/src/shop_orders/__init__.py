@@ -1,6 +1,6 @@
-"""The order service of the shop: takes orders at its own prices and follows them until they are paid, declined or cancelled.
+"""The order service of the shop: takes orders at its own prices and follows them until they are paid, cancelled or returned.
 
-Its one type is `Order`. It must not import another service, only `atoll` and `shop_contracts`.
+Its one type is `Order`, an aggregate. It must not import another service, only `atoll` and `shop_contracts`.
 """
 
 from shop_orders.service import service

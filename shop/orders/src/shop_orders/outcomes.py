@@ -1,7 +1,7 @@
 """What happens to an order after it was placed: its payment comes in or is declined, or the customer cancels.
 
-Each handler locks the order's row first, so that a capture and a cancellation that come together are taken one after the
-other; the table in `lifecycle` decides, whatever their order.
+Each handler loads the order, lets it decide and saves it. When a capture and a cancellation come together, one of them finds
+that the other was quicker, and is tried again; the table in `lifecycle` decides, whatever their order.
 """
 
 from __future__ import annotations
@@ -9,25 +9,23 @@ from __future__ import annotations
 import logging
 
 from atoll.contracts import Conflict, NotFound
-from atoll.data import Work
+from atoll.data import Work, load
 from atoll.service import Caller, consumes, implements
 from shop_contracts import CancelOrder, OrderId, Orders, PaymentCaptured, PaymentDeclined
 from shop_contracts import Order as OrderView
-from shop_orders.lifecycle import Fact
 from shop_orders.order import Order
-from shop_orders.store import change_order, lock_order
+from shop_orders.store import own_order, save_order
 
-CANCELLED_BY_CUSTOMER = "cancelled by the customer"
 _log = logging.getLogger(__name__)
 
 
 @implements(Orders.cancel)
 async def cancel_order(command: CancelOrder, caller: Caller, work: Work) -> OrderView:
     """Takes the order back; a payment that came in, or still comes in, goes back by event. Again: nothing more."""
-    order = await lock_order(work, command.id)
-    if order is None or order.customer != caller.subject:
-        raise NotFound(f"you have no order {command.id}")
-    return (await _take(work, order, Fact.CANCEL, CANCELLED_BY_CUSTOMER)).view()
+    order = await own_order(work, command.id, caller)
+    order.cancel()
+    await save_order(work, order)
+    return order.view()
 
 
 @consumes(PaymentCaptured)
@@ -40,7 +38,8 @@ async def confirm_order(event: PaymentCaptured, work: Work) -> None:
         raise Conflict(
             f"order {order.id} costs {order.total} {order.currency}, but {event.amount} {event.currency} were captured"
         )
-    await _take(work, order, Fact.CAPTURED)
+    order.pay(event.payment_id)
+    await save_order(work, order)
 
 
 @consumes(PaymentDeclined)
@@ -48,20 +47,13 @@ async def decline_order(event: PaymentDeclined, work: Work) -> None:
     """The order cannot be paid."""
     order = await _paid_order(work, event.order_id)
     if order is not None:
-        await _take(work, order, Fact.DECLINED, f"payment declined: {event.reason}")
+        order.decline(f"payment declined: {event.reason}")
+        await save_order(work, order)
 
 
 async def _paid_order(work: Work, order_id: OrderId) -> Order | None:
-    order = await lock_order(work, order_id)
-    if order is None:  # machines may charge for orders of their own; they are none of ours
+    try:
+        return await load(work, Order, order_id)
+    except NotFound:  # machines may charge for orders of their own; they are none of ours
         _log.warning("a payment for order %s, which is not in the books", order_id)
-    return order
-
-
-async def _take(work: Work, order: Order, fact: Fact, reason: str = "") -> Order:
-    changed = order.take(fact, reason)
-    news = changed.news()
-    if changed is not order and news is not None:
-        await change_order(work, changed)
-        await work.publish(news)
-    return changed
+        return None

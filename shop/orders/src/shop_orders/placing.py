@@ -7,7 +7,6 @@ from atoll.data import Database, Work
 from atoll.service import Caller, implements
 from shop_contracts import (
     ChargeRequest,
-    OrderCreated,
     OrderId,
     Orders,
     Payments,
@@ -18,15 +17,14 @@ from shop_contracts import (
 from shop_contracts import Order as OrderView
 from shop_orders.order import Order
 from shop_orders.pricing import Cart, check_currency, fill_cart, skus_of
-from shop_orders.store import Reads, add_order, read_prices
+from shop_orders.store import Reads, read_prices, save_order
 
 
 @implements(Orders.place)
 async def place_order(command: PlaceOrder, caller: Caller, work: Work) -> OrderView:
     """Stores the order and tells everyone, in one transaction; its payment comes by event."""
-    order = Order.place(UserId(caller.subject), await _fill(command, work))
-    await add_order(work, order)
-    await work.publish(OrderCreated(order.id, order.customer, order.total, order.currency, command.card))
+    order = Order.place(UserId(caller.subject), await _fill(command, work), command.card)
+    await save_order(work, order)
     return order.view()
 
 
