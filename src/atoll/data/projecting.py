@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from atoll.contracts import Event, Upcaster
+from atoll.crash import crash_point
 from atoll.data.checkpoints import Checkpoint
 from atoll.data.event_order import Position, read_settled
 from atoll.data.event_types import EventTypes, Stored
@@ -82,7 +83,9 @@ class Projecting:
             await self._project(batch, connection)
             if guard is not None:
                 await guard(connection)
+            crash_point("before-checkpoint")
             await checkpoint.move(connection, found.upto)
+        crash_point("after-checkpoint")
         return Step(found.upto, found.full)
 
     async def _project(self, batch: Sequence[Stored[Any]], connection: Connection) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from atoll.crash import crash_point
 from atoll.data.backoff import Backoff
 from atoll.data.checkpoints import Checkpoint
 from atoll.data.database import Database
@@ -56,6 +57,7 @@ class Rebuild:
             await self._prepare(connection)
             at = await self._replay(connection, Position.START)
             backoff = Backoff(first=0.02, most=1.0)
+            crash_point("before-exchange")
             while True:
                 try:
                     return await self._exchange(connection, at)
@@ -100,6 +102,7 @@ class Rebuild:
             for twin in self._twins:
                 await connection.execute(f"DROP TABLE {twin.old}")
                 await connection.execute(f"ALTER TABLE {twin.new} SET SCHEMA {twin.home}")
+            crash_point("during-exchange")
             await connection.execute(f"DROP SCHEMA {quoted(self._schema)}")
             await self._live.move(connection, at)
             await self._live.settle_rebuild(connection)

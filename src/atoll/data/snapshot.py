@@ -13,6 +13,7 @@ from typing import Any, ClassVar, get_origin, get_type_hints
 import msgspec
 
 from atoll.contracts.codec import encode
+from atoll.crash import crash_point
 from atoll.data.aggregate import Aggregate
 from atoll.data.work import Work
 
@@ -88,6 +89,7 @@ async def write_if_due(work: Work, aggregate: Aggregate[Any]) -> None:
         return
     shape = shape_of(type(aggregate))
     state = shape.take(aggregate)
+    crash_point("before-snapshot")
     if len(state) <= MAX_STATE:
         await work.execute(_WRITE, aggregate.stream_of(aggregate.id), aggregate.version, shape.fingerprint, state)
     aggregate.snapshot_at = aggregate.version

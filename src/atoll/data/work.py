@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from atoll.contracts import Event
+from atoll.crash import crash_point
 from atoll.data.outbox import OutgoingEvent, insert, outgoing
 from atoll.data.postgres import DRIVER_ERRORS, Connection, Row, end, is_gone, one_line, translated
 
@@ -138,6 +139,7 @@ class Work:
         if self._events:
             await insert(self, self._events)
         if self._connection is not None:
+            crash_point("before-commit")
             status = await self._run(self._connection.execute, "COMMIT")
             if status != "COMMIT":  # PostgreSQL says ROLLBACK, without an error, if a statement broke the transaction
                 raise RuntimeError(
@@ -146,6 +148,7 @@ class Work:
 
     def _committed(self) -> None:
         if self._events:
+            crash_point("after-commit")
             self._database.outbox_grew()
         for callback in self._callbacks:
             try:

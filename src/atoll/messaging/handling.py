@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from atoll.crash import crash_point
 from atoll.data import Database, DatabaseUnavailable, Work
 from atoll.data.backoff import Backoff
 from atoll.data.postgres import one_line
@@ -61,7 +62,9 @@ class Handling:
             log.warning(
                 "%s %s is parked after %d attempts: %s", message.subject, message.id, failure.attempts, failure.error
             )
+            crash_point("before-park")
             await self._surely(lambda work: parking.park(work, self._consumer, message, failure))
+            crash_point("after-park")
 
     async def undecodable(self, message: Message, error: Undecodable) -> None:
         """A message that is no event: a dead letter at once."""
@@ -82,6 +85,7 @@ class Handling:
                 return Admission.HANDLED
             following = await parking.finish(work, self._consumer, mine)
             fresh = await remember(work, self._consumer, message.id)
+            crash_point("before-parked-attempt")
             return Admission.FRESH if fresh else Admission.HANDLED
 
         try:
@@ -101,6 +105,7 @@ class Handling:
                 return None
             what = message.subject, message.id, failure.attempts, failure.error
             log.error("%s %s is a dead letter after %d attempts: %s", *what)
+            crash_point("before-bury")
             await parking.bury(work, self._consumer, message, failure)
             return await parking.finish(work, self._consumer, row)
 
@@ -139,9 +144,12 @@ class Handling:
         token = current_request.set(request)
         try:
             async with asyncio.timeout(self._timeout), self._database.work() as work:
+                crash_point("before-inbox")
                 if await enter(work) is Admission.FRESH:
                     request.scope[Work] = work
+                    crash_point("after-inbox")
                     await incoming.handler(request)
+                    crash_point("after-handler")
         finally:
             current_request.reset(token)
 

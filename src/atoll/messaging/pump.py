@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from atoll.contracts import Unavailable
+from atoll.crash import crash_point
 from atoll.data.backoff import Backoff
 from atoll.messaging.broker import Broker, Delivery, Subscription, SubscriptionEnded
 from atoll.messaging.handling import Handling, Stopping
@@ -140,7 +141,9 @@ class Pump:
     async def _handle(self, delivery: Delivery, handling: Coroutine[Any, Any, None]) -> None:
         try:
             await handling
+            crash_point("before-acknowledge")
             await delivery.acknowledge()
+            crash_point("after-acknowledge")
         except Stopping:
             log.debug("a message of %s stays with the broker", delivery.subject)
         finally:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from atoll.contracts import Unavailable
+from atoll.crash import crash_point
 from atoll.data import Connection, Database, Leases, Row
 from atoll.data.backoff import Backoff
 from atoll.data.outbox import Cursor, move_cursor, read_after, read_cursor
@@ -130,7 +131,9 @@ class Relay:
             batch.cancel()
             await asyncio.gather(losing, batch, return_exceptions=True)
         cursor = Cursor(rows[-1]["fence"], rows[-1]["position"])
+        crash_point("before-mark")
         await move_cursor(connection, cursor)
+        crash_point("after-mark")
         return cursor
 
     async def _publish_all(self, rows: Sequence[Row]) -> None:
@@ -148,7 +151,9 @@ class Relay:
             backoff = Backoff(first=0.05, most=2.0)
             while True:
                 try:
+                    crash_point("before-publish")
                     await self._broker.publish(row["subject"], row["key"], _message_id(row), body)
+                    crash_point("after-publish")
                     break
                 except Unavailable as error:
                     log.info("%s %s is not published yet: %s", row["subject"], row["id"], one_line(error))

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from atoll.contracts import Error
 from atoll.contracts.codec import Decode, decoder_for
+from atoll.crash import crash_point
 from atoll.data import Database
 from atoll.data.postgres import one_line
 from atoll.sagas.binding import Bound
@@ -74,6 +75,7 @@ class Advancing:
             journal = run.journal
             run.refuse_rest()
             log.warning("saga %s %s is compensated: %s", journal.name, journal.key, one_line(error))
+            crash_point("before-turn")
             async with run.attempts.transaction() as work:
                 await journal.turn(work, one_line(error))
             return True

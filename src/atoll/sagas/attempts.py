@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from atoll.contracts import Error
+from atoll.crash import crash_point
 from atoll.data import Database, DatabaseUnavailable, Work
 from atoll.data.postgres import one_line
 from atoll.sagas.actions import Local, Remote, acting
@@ -63,6 +64,7 @@ class Attempts:
 
     async def effect(self, work: Work, place: Place, result: str | None) -> None:
         """The effect is there; its journal row goes with it."""
+        crash_point("after-effect")
         await self._journal.done(work, place, result)
 
     async def failed(self, place: Place, problem: str, *, unknown: bool, undisturbed: bool = False) -> int:
@@ -91,6 +93,7 @@ class Attempts:
             await self._journal.begin(work, place, written)
         journal = self._journal
         with acting(journal.name, place.name, journal.id, self._headers):
+            crash_point("before-call")
             result = await action.run(written)
         try:
             async with self.transaction() as work:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from atoll.crash import crash_point
 from atoll.data import Database, Row, Work
 from atoll.data.postgres import one_line
 from atoll.sagas.failures import Overtaken
@@ -202,6 +203,7 @@ class Journal:
 
     async def end(self, work: Work) -> None:
         """It is over."""
+        crash_point("before-saga-end")
         status = "compensated" if self.backward else "completed"
         self._moved(await work.execute(_END, self.id, self.version, status))
         await work.execute(LEFT_OVER, self.id)

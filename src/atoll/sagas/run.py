@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from atoll.contracts import BadRequest, Error, Event, Invalid
+from atoll.crash import crash_point
 from atoll.data import Database
 from atoll.data.postgres import one_line
 from atoll.sagas.actions import Local, Remote
@@ -180,6 +181,7 @@ class Run:
         if found is not None:
             self.journal.events.remove(found)
             async with self.attempts.transaction() as work:
+                crash_point("before-take")
                 await self.journal.take(work, place, found)
             return self._value(place, event, found.data)
         due = await self._until(place, entry, timeout)
@@ -216,6 +218,7 @@ class Run:
             raise fate from error
         except Exception as defect:
             raise await self.attempts.later(place, step.action, defect, patience) from defect
+        crash_point("after-journal")
         self._undoable(place, step)
         return self._value(place, kind_of(step.action), result)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from atoll.crash import crash_point
 from atoll.sagas.attempts import Attempts
 from atoll.sagas.failures import Stuck, Suspended
 from atoll.sagas.journal import Journal, Place
@@ -36,3 +37,4 @@ class Unwinding:
         except Exception as error:  # whatever it is, only another attempt or a person can help
             fate: Suspended | Stuck = await self._attempts.later(place, undo.action, error, self._patience)
             raise fate from error
+        crash_point("between-compensations")
