@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from atoll.contracts import Error, NotFound
+from atoll.crash import crash_point
 from atoll.data import Database, Row
 from atoll.messaging.envelope import Envelope, decode_envelope
 
@@ -182,6 +183,7 @@ class DeadLetters:
             if again:
                 await work.execute(_FORGET, again)
                 await work.execute(_PARK, again)
+                crash_point("during-redrive")
                 await work.execute(_SETTLE, again, "redriven")
         return len(again)
 
