@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from atoll.contracts.events import SUBJECT
 from atoll.contracts.operations import RateLimit
+from atoll.system.events import ServiceEvents, event_findings, event_notes
 from atoll.system.model import Part, Service, System
 from atoll.system.routes import check_routes
 from atoll.system.servers import KINDS, location, servers
@@ -42,6 +44,13 @@ def check(system: System, folder: Path | None = None) -> tuple[Finding, ...]:
     if folder is not None:
         found += [Finding(place, text) for place, text in _sources(system, folder)]
     return tuple(sorted(set(found), key=_by_line))
+
+
+def check_events(services: Sequence[ServiceEvents]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """What is wrong between those who publish events and those who consume them, and what may be meant so."""
+    found = (event_findings(services), event_notes(services))
+    findings, notes = (tuple(sorted({Finding(*one) for one in some}, key=_by_line)) for some in found)
+    return findings, notes
 
 
 def _by_line(finding: Finding) -> tuple[str, int, str]:
@@ -128,6 +137,17 @@ def _parts(system: System) -> Iterator[tuple[str, str]]:
         yield from _address(part)
 
 
+def _events(system: System) -> Iterator[tuple[str, str]]:
+    for service in system.services:
+        for name in ("publishes", "consumes"):
+            for subject in getattr(service, name):
+                if not SUBJECT.fullmatch(subject):
+                    yield (
+                        service.place,
+                        f"Service {service.name!r}: {name} has {subject!r}, which is no subject; write one like 'order.created'",
+                    )
+
+
 def _address(part: Part) -> Iterator[tuple[str, str]]:
     if part.address:
         try:
@@ -207,4 +227,4 @@ def _hints(system: System) -> Iterator[tuple[str, str]]:
                 yield system.place, f"System {system.name!r}: {text}"
 
 
-CHECKS: tuple[Check, ...] = (_names, _kinds, _calls, _parts, _ports, _limits, _offers, _hints, check_routes)
+CHECKS: tuple[Check, ...] = (_names, _kinds, _calls, _parts, _events, _ports, _limits, _offers, _hints, check_routes)

@@ -84,6 +84,7 @@ class Service:
     instances: how many processes. environment: its own settings.
     health: path that answers 200 when it is ready ("/health/ready" for atoll services; "" for a foreign one means
       "ready when the port accepts").
+    publishes, consumes: subjects of events, of a foreign service: nobody can ask its code, and `atoll check` wants to know.
     """
 
     name: str
@@ -98,6 +99,8 @@ class Service:
     instances: int = 1
     environment: dict[str, str] = field(default_factory=dict)
     health: str | None = None
+    publishes: tuple[str, ...] = ()
+    consumes: tuple[str, ...] = ()
     place: str = field(default_factory=_place, compare=False)
 
     def __post_init__(self) -> None:
