@@ -17,13 +17,17 @@ def main() -> None:
             sys.exit(_direct(verb, target))
         case ["serve", "--describe", target]:
             sys.exit(_direct("describe", target))
+        case ["serve", "--events", target]:
+            sys.exit(_direct("events", target))
+        case ["serve", "--publish", subject, target]:
+            sys.exit(_direct("publish", target, subject))
         case _:
             from atoll.cli import main as command
 
             command()
 
 
-def _direct(verb: str, target: str) -> int:
+def _direct(verb: str, target: str, subject: str = "") -> int:
     from atoll.serve import CannotServe
 
     try:
@@ -38,6 +42,16 @@ def _direct(verb: str, target: str) -> int:
             from atoll.serve.describe import describe_stacks
 
             sys.stdout.write(f"{json.dumps(describe_stacks(target, os.environ))}\n")
+        elif verb == "events":
+            import json
+
+            from atoll.serve.events import describe_events
+
+            sys.stdout.write(f"{json.dumps(describe_events(target))}\n")
+        elif verb == "publish":
+            from atoll.serve.events import publish_by_hand
+
+            sys.stdout.write(f"{publish_by_hand(target, subject, sys.stdin.buffer.read(), os.environ)}\n")
         else:
             from atoll.serve.migrate import migrate_service
 

@@ -257,7 +257,7 @@ def test_names_are_completed_as_the_verb_takes_them(folder: Path, verb: str, nam
 
 
 def test_verbs_are_completed(folder: Path) -> None:
-    done = atoll(folder, _ATOLL_COMPLETE="bash_complete", COMP_WORDS="atoll de", COMP_CWORD="1")
+    done = atoll(folder, _ATOLL_COMPLETE="bash_complete", COMP_WORDS="atoll des", COMP_CWORD="1")
     assert done.stdout.split() == ["plain,describe"]
 
 

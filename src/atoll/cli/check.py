@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 
 import click
 
@@ -14,24 +15,24 @@ from atoll.cli.options import json_option, print_json, system_option, system_pat
 @system_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool, system_file: str | None) -> None:
-    """Look for mistakes in system.py; exit code 1 if there are any."""
-    from atoll.system.checks import check
+    """Look for mistakes in system.py and in the events of its services; exit code 1 if there are any."""
+    from atoll.platform.local.asking import events_of
+    from atoll.system.checks import Finding, check, check_events
     from atoll.system.load import load_system
 
     file = system_path(ctx, system_file)
     system = load_system(file)
-    findings = check(system, file.parent)
+    findings, notes = check(system, file.parent), tuple[Finding, ...]()
+    if not findings:  # services can only be asked where system.py says how
+        findings, notes = check_events(events_of(system, file.parent))
     if as_json:
-        print_json(
-            {
-                "system": system.name,
-                "findings": [{"place": finding.place, "text": finding.text} for finding in findings],
-            }
-        )
-    elif findings:
+        print_json({"system": system.name, "findings": [*map(asdict, findings)], "notes": [*map(asdict, notes)]})
+    else:
         for finding in findings:
             click.echo(str(finding), err=True)
-    else:
-        click.echo(f"{file}: {system.name} is fine ({len(system.services)} services)")
+        for note in notes:
+            click.echo(f"{note.place}: note: {note.text}", err=True)
+        if not findings:
+            click.echo(f"{file}: {system.name} is fine ({len(system.services)} services)")
     if findings:
         sys.exit(1)

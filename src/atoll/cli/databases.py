@@ -29,7 +29,7 @@ def database_urls(find: Callable[[], Path], service: str = "") -> Mapping[str, s
     if url := os.environ.get(VARIABLE):
         name = service or os.environ.get("ATOLL_SERVICE", "") or "service"
         return {name: url}
-    urls = _of_running_system(find())
+    urls = running_database_urls(find())
     if not service:
         return urls
     if service not in urls:
@@ -44,28 +44,16 @@ def each(urls: Mapping[str, str], action: Callable[[str, Database], Awaitable[T]
 
 
 async def _each(urls: Mapping[str, str], action: Callable[[str, Database], Awaitable[T]]) -> list[T]:
-    from atoll.contracts import Unavailable
-    from atoll.data import Database
-    from atoll.data.leases import close
-    from atoll.data.postgres import DRIVER_ERRORS, one_line
+    from atoll.operate import DatabaseAway, Databases
 
-    away: tuple[type[Exception], ...] = (*DRIVER_ERRORS, Unavailable, ValueError)
-    found = []
-    for service, url in urls.items():
-        try:
-            database = Database(url, service=service, source="atoll cli", min_size=0, max_size=1)
-            await close(await database.dedicated())  # fails at once where the pool would wait
-            await database.start()
-            try:
-                found.append(await action(service, database))
-            finally:
-                await database.stop()
-        except away as error:
-            raise Trouble(f"the database of {service} does not serve: {one_line(error)}") from None
-    return found
+    try:
+        return list((await Databases(urls).ask(action)).values())
+    except DatabaseAway as error:
+        raise Trouble(str(error)) from None
 
 
-def _of_running_system(file: Path) -> Mapping[str, str]:
+def running_database_urls(file: Path) -> Mapping[str, str]:
+    """service -> its database's URL, of the running system beside ``file``; Trouble if none runs."""
     from atoll.cli.client import Client
     from atoll.platform.local import ground
     from atoll.platform.local.postgres import KIND, GivenPostgres, OwnPostgres

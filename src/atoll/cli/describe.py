@@ -9,6 +9,7 @@ import click
 
 from atoll.cli.client import Client
 from atoll.cli.complete import complete_name
+from atoll.cli.figures import add_figures, line_of
 from atoll.cli.names import kind, require_known, shown
 from atoll.cli.options import json_option, print_json, system_option, system_path
 
@@ -40,7 +41,7 @@ def command(ctx: click.Context, names: tuple[str, ...], stacks: bool, as_json: b
             show_stacks(found)
         return
     described = describe(system)
-    _add_addresses(described, file)
+    add_live(described, file)
     if names:
         described = _only(described, names)
     if as_json:
@@ -55,9 +56,11 @@ def _show(described: dict[str, Any]) -> None:
         facts = [
             f"{name} {value if isinstance(value, (str, int)) else ', '.join(value)}"
             for name, value in one.items()
-            if value and name not in {"name", "place"}
+            if value and name not in {"name", "place", "figures"}
         ]
         click.echo(f"  {one['name']}: {'; '.join(facts)}  ({one['place']})")
+        if "figures" in one:
+            click.echo(f"    {line_of(one['figures'])}")
     for route in described["routes"]:
         click.echo(f"  {route['method']:<6} {route['path']} -> {route['service'] or 'nowhere'} [{route['access']}]")
     for part in described["parts"]:
@@ -65,14 +68,15 @@ def _show(described: dict[str, Any]) -> None:
         click.echo(f"  {shown(part['kind'])}: {part['where']}{runs}")
 
 
-def _add_addresses(described: dict[str, Any], file: Path) -> None:
-    """Where the parts are, if the system runs: a port may not be the model's (--port, --isolated)."""
+def add_live(described: dict[str, Any], file: Path) -> None:
+    """If the system runs: where the parts are, for a port may not be the model's (--port, --isolated), and services' figures."""
     client = Client(file)
     if client.runs and client.folder.read_state().control:
         parts = client.status()["parts"]
         for part in described["parts"]:
             if part["kind"] in parts:
                 part["url"] = parts[part["kind"]]["url"]
+        add_figures({service["name"]: service for service in described["services"]}, file)
 
 
 def _only(described: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import click
 
 from atoll.cli.client import Client
 from atoll.cli.complete import complete_name
+from atoll.cli.figures import add_figures, show_figures
 from atoll.cli.names import kind, require_known, shown
 from atoll.cli.options import json_option, print_json, system_option, system_path
 
@@ -19,15 +20,18 @@ from atoll.cli.options import json_option, print_json, system_option, system_pat
 @click.pass_context
 def command(ctx: click.Context, names: tuple[str, ...], as_json: bool, system_file: str | None) -> None:
     """Show what runs, and where; of services and parts by name, or of all."""
-    status = Client(system_path(ctx, system_file)).status()
+    file = system_path(ctx, system_file)
+    status = Client(file).status()
     if names:
         status = _only(status, names)
+    add_figures(status["services"], file)
     if as_json:
         print_json(status)
         return
     click.echo(f"{'NAME':<20} {'STATE':<11} {'PID':>8} {'RESTARTS':>8}  URL")
     for name, state, pid, restarts, url in _rows(status):
         click.echo(f"{name:<20} {state:<11} {pid or '-':>8} {restarts:>8}  {url}".rstrip())
+    show_figures(status["services"])
 
 
 def _only(status: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

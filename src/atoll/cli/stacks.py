@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import click
 
-from atoll.platform.local.wiring import import_path
+from atoll.platform.local.asking import ask
 from atoll.system import System, Trouble
 
-LIMIT = 60.0  # seconds for importing a service
 _TITLES = {"server": "offers", "clients": "calls", "consumer": "consumes"}
 
 
@@ -28,17 +24,10 @@ def read_stacks(system: System, root: Path, name: str) -> dict[str, Any]:
         raise Trouble(f"there is no service {name!r}; known are {known}") from None
     if not service.serve:
         raise Trouble(f"{name} is no atoll service (it has no serve=...), so it has no stacks")
-    variables = {key: value for key, value in os.environ.items() if not key.startswith("ATOLL_")}
-    variables["PYTHONPATH"] = import_path(root, service, variables.get("PYTHONPATH", ""))
-    done = subprocess.run(
-        [sys.executable, "-m", "atoll", "serve", "--describe", service.serve],
-        env={**variables, "PYTHONSAFEPATH": "1", "ATOLL_SYSTEM": system.name, **service.environment},
-        cwd=root / service.source, capture_output=True, text=True, timeout=LIMIT, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
-        raise Trouble(f"{name}: {lines[-1]}")
-    found: dict[str, Any] = json.loads(done.stdout)
+    try:
+        found: dict[str, Any] = json.loads(ask(system, root, service, "--describe"))
+    except Trouble as trouble:
+        raise Trouble(f"{name}: {trouble}") from None
     return found
 
 

@@ -53,7 +53,8 @@ FROM atoll.relay r, atoll.outbox o WHERE (o.fence, o.position) > (r.fence, r.pos
 """
 _REDRIVE = f"""
 WITH again AS (
-  SELECT * FROM atoll.outbox WHERE written_at >= $1 AND written_at < $2 AND delivery = 0 ORDER BY fence, position
+  SELECT * FROM atoll.outbox WHERE written_at >= $1 AND written_at < $2 AND delivery = 0
+    AND ($3 = '' OR subject = $3) ORDER BY fence, position
 )
 INSERT INTO atoll.outbox ({_COLUMNS}, delivery)
 SELECT {FENCE}, id, subject, version, key, data, headers, (SELECT max(delivery) FROM atoll.outbox) + 1 FROM again
@@ -114,13 +115,13 @@ class Outbox:
             (row,) = await connection.fetch(_STATUS)
         return OutboxStatus(row["pending"], row["lag"])
 
-    async def redrive(self, since: datetime, until: datetime) -> int:
+    async def redrive(self, since: datetime, until: datetime, *, subject: str = "") -> int:
         """Publishes again what was written in that time, under new delivery ids, so that a broker does not drop it as known.
 
-        The events keep their own ids: consumers that have handled them know them. How many they are.
+        subject: only events of it. The events keep their own ids: consumers that have handled them know them. How many they are.
         """
         async with self._database.work() as work:
-            status = await work.execute(_REDRIVE, since, until)
+            status = await work.execute(_REDRIVE, since, until, subject)
         self._database.outbox_grew()
         return int(status.rpartition(" ")[2])
 

@@ -160,6 +160,12 @@ class DeadLetters:
             rows = await connection.fetch(_BEHIND, letter.consumer, letter.key)
         return [Waiting(**dict(row)) for row in rows]
 
+    async def newest(self) -> int:
+        """The id of the newest one; 0 without any."""
+        async with self._database.connection() as connection:
+            found: int = await connection.fetchval("SELECT coalesce(max(id), 0) FROM atoll.dead_letters")
+        return found
+
     async def count(self) -> Troubled:
         """How many messages wait for another attempt, and how many for a person."""
         async with self._database.connection() as connection:

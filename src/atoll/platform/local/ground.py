@@ -60,7 +60,7 @@ class Parts:
 
 def make_parts(system: System, folder: Folder, ports: Ports) -> Parts:
     """Nothing is started yet. Trouble if the gateway's port is in use."""
-    return Parts(_postgres(system, folder, ports), _broker(system, folder, ports), _envoy(system, folder, ports))
+    return Parts(_postgres(system, folder, ports), broker_of(system, folder, ports), _envoy(system, folder, ports))
 
 
 def _postgres(system: System, folder: Folder, ports: Ports) -> OwnPostgres | GivenPostgres | None:
@@ -74,7 +74,8 @@ def _postgres(system: System, folder: Folder, ports: Ports) -> OwnPostgres | Giv
     return OwnPostgres(folder, ports.take("postgres"), connections, part.durable)
 
 
-def _broker(system: System, folder: Folder, ports: Ports) -> BrokerPart | None:
+def broker_of(system: System, folder: Folder, ports: Ports) -> BrokerPart | None:
+    """The system's broker, not started yet; None without one."""
     part = system.broker
     if part is None:
         return None
