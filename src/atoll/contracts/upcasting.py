@@ -93,7 +93,7 @@ def _steps(event: type[Event], upcasters: Iterable[Upcaster]) -> tuple[Upcaster 
         mark = upcasts_of(upcaster)
         if mark.event is not event:
             continue
-        if (twin := found.get(mark.from_version)) is not None:
+        if (twin := found.get(mark.from_version, upcaster)) is not upcaster:
             raise TypeError(
                 f"{_name(twin)} and {_name(upcaster)} both upcast version {mark.from_version} of {event.__name__}; keep one"
             )

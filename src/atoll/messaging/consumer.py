@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from atoll.contracts import Event, Unavailable
+from atoll.contracts import Event, Unavailable, Upcaster
 from atoll.data import Database
 from atoll.data.partitions import Partitions
 from atoll.data.postgres import DRIVER_ERRORS, one_line
@@ -34,7 +34,7 @@ class Consumer:
     subscriptions: the handler for each event; it finds its unit of work in ``request.scope[Work]``, and the inbox row is in
     the same transaction. group: the service's name; the instances of a group share the work. in_flight: handlers at once in
     this instance. ordered: False lets messages of one key overtake each other, and none waits behind a parked one.
-    timeout: seconds that one attempt may take.
+    timeout: seconds that one attempt may take. upcasters: how older versions of the events are read.
 
     A handler that fails is tried 3 times at once, then after 10 s, 1 min and 10 min, then its message is a dead letter.
     """
@@ -49,12 +49,13 @@ class Consumer:
         in_flight: int = IN_FLIGHT,
         ordered: bool = True,
         timeout: float = TIMEOUT,
+        upcasters: Iterable[Upcaster] = (),
     ) -> None:
         self._database = database
         self._broker = broker
         self._group = group
         self._timeout = timeout
-        self._routes = Routes(subscriptions, ordered=ordered)
+        self._routes = Routes(subscriptions, ordered=ordered, upcasters=upcasters)
         self._limit = asyncio.Semaphore(in_flight)
         self._pumps: dict[int, Pump] = {}
         self._retrying: asyncio.Task[None] | None = None

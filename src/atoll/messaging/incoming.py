@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from atoll.contracts import Event
-from atoll.contracts.codec import decoder_for
+from atoll.contracts import Event, Upcaster, decoder_for_event
+from atoll.contracts.upcasting import DecodeEvent
 from atoll.messaging.envelope import decode_envelope
 from atoll.service import Handler
 
@@ -46,7 +46,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    decode: Callable[[bytes], Any]
+    decode: DecodeEvent[Any]
     handler: Handler
 
 
@@ -55,25 +55,33 @@ class Undecodable(Exception):
 
 
 class Routes:
-    """Which handler gets which event; the decoders are made once."""
+    """Which handler gets which event; the decoders are made once, and read every version (see `upcasting`)."""
 
-    def __init__(self, subscriptions: Mapping[type[Event], Handler], *, ordered: bool) -> None:
+    def __init__(
+        self, subscriptions: Mapping[type[Event], Handler], *, ordered: bool, upcasters: Iterable[Upcaster] = ()
+    ) -> None:
         self._routes: dict[str, _Route] = {}
         self._ordered = ordered
+        steps = tuple(upcasters)
         for event, handler in subscriptions.items():
             if event.subject_ in self._routes:
                 raise TypeError(f"two events of the subject {event.subject_!r} are consumed; keep one")
-            self._routes[event.subject_] = _Route(decoder_for(event), handler)
+            self._routes[event.subject_] = _Route(decoder_for_event(event, steps), handler)
         self.subjects = tuple(sorted(self._routes))
 
     def read(self, subject: str, partition: int, body: bytes) -> Incoming:
         """The event in the body; Undecodable if there is none."""
+        if (route := self._routes.get(subject)) is None:
+            known = ", ".join(self.subjects) or "none"
+            raise Undecodable(
+                f"no handler of this release consumes {subject} (it consumes: {known}); add one and redrive"
+            )
         try:
             envelope = decode_envelope(body)
-            route = self._routes[subject]
-            event = route.decode(bytes(envelope.data))
+            event = route.decode(bytes(envelope.data), envelope.eventversion)
         except Exception as error:  # whatever a decoder raises: a message that nobody can read must not stop the others
-            raise Undecodable(f"{subject}: {error}") from error
+            why = str(error)
+            raise Undecodable(why if why.startswith(f"{subject} ") else f"{subject}: {why}") from error
         key = envelope.key if self._ordered else envelope.id
         return Incoming(Message(envelope.id, key, subject, partition, body), event, envelope.headers(), route.handler)
 

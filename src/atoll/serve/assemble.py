@@ -14,6 +14,7 @@ from atoll.data import Database
 from atoll.messaging import Consumer, Relay
 from atoll.messaging.steps import consumer_stack
 from atoll.serve.calling import Callees
+from atoll.serve.consumers import refuse_wrong_upcasters
 from atoll.serve.documents import documents_of
 from atoll.serve.environment import Environment
 from atoll.serve.failure import CannotServe
@@ -42,6 +43,7 @@ def assemble(service: Service, environment: Environment, values: Mapping[str, st
     """Reads settings and checks what can be checked without a network; CannotServe says in one line what is wrong."""
     refuse_gaps(service)
     refuse_unknown_callees(service, environment)
+    refuse_wrong_upcasters(service)
     settings = {kind: read_settings(kind, values) for kind in service.settings}
     return Running(service, environment, settings, resilience_of(service, values))
 
@@ -122,7 +124,8 @@ class Running:
             handlers = together(handlers, sagas.handlers())
             await self._lifecycle.start("sagas", sagas)
         if database is not None and broker is not None and handlers:
-            await self._lifecycle.start("consumer", Consumer(database, broker, handlers, group=self.service.name))
+            consumer = Consumer(database, broker, handlers, group=self.service.name, upcasters=self.service.upcasters)
+            await self._lifecycle.start("consumer", consumer)
 
     async def _start_server(self, provided: dict[type, Any]) -> None:
         tokens = tokens_of(self.environment, self._http)

@@ -18,5 +18,5 @@ def projections_of(service: Service, database: Database) -> dict[type, Projectio
             )
         if kind.name_ in {one.name for one in found.values()}:
             raise CannotServe(f"two projections are named {kind.name_!r}; give one of them another name=")
-        found[kind] = kind(database)
+        found[kind] = kind(database, upcasters=service.upcasters)
     return found

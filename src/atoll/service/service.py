@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from atoll.contracts import Api, Event, Operation
+from atoll.contracts import Api, Event, Operation, Upcaster
 from atoll.contracts.operations import RouteShape, route_shape
+from atoll.contracts.upcasting import upcasts_of
 from atoll.service.handlers import Implements, mark_of, name_of
 from atoll.service.resilience import Resilience
 
@@ -25,6 +26,7 @@ class Service:
     mounts: ASGI applications by path prefix.
     sagas: functions marked with @saga.
     projections: classes of `Projection`; each becomes an injectable object, and runs in one instance at a time.
+    upcasters: functions marked with @upcasts: how older versions of events are read, consumed or in projections.
     resilience: what differs from the default stacks (timeouts, retries, limits), by client and operation.
     """
 
@@ -41,6 +43,7 @@ class Service:
         mounts: Mapping[str, Any] | None = None,
         sagas: Iterable[Callable[..., Any]] = (),
         projections: Iterable[type[Any]] = (),
+        upcasters: Iterable[Upcaster] = (),
         version: str = "0.0.0",
         resilience: Resilience | None = None,
     ) -> None:
@@ -53,6 +56,9 @@ class Service:
         self.mounts = dict(mounts or {})
         self.sagas = tuple(sagas)
         self.projections = tuple(projections)
+        self.upcasters = tuple(upcasters)
+        for upcaster in self.upcasters:
+            upcasts_of(upcaster)
         self.version = version
         self.resilience = resilience or Resilience()
         self.operations: dict[Operation[Any, Any], Callable[..., Any]] = {}
