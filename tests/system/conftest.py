@@ -6,11 +6,17 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.brokers import install_or_skip
 from tests.system.local_system import LocalSystem, copy_of_shop
 from tests.system.shopper import Shopper, new_shopper
 
 # The shop is started by whichever test comes first, and that takes longer than most tests may.
 START_TIMEOUT = 300
+BROKERS = ("nats", "rabbitmq", "kafka")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "every_broker: a system test that runs on each broker, not on NATS alone")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,6 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.system)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(START_TIMEOUT))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test marked ``every_broker`` runs on each of them, any other on NATS."""
+    if "broker" in metafunc.fixturenames:
+        all_of_them = metafunc.definition.get_closest_marker("every_broker") is not None
+        metafunc.parametrize("broker", BROKERS if all_of_them else BROKERS[:1], indirect=True, scope="session")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -34,9 +47,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
+def broker(request: pytest.FixtureRequest) -> str:
+    """The kind of the broker that the system has; a machine that cannot have it skips the test and says why."""
+    kind = str(request.param)
+    if kind != "nats":  # its wheel is there
+        install_or_skip(kind)
+    return kind
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory, broker: str) -> Iterator[LocalSystem]:
     """The shop, running."""
-    system = LocalSystem(copy_of_shop(tmp_path_factory.mktemp("shop")))
+    system = LocalSystem(copy_of_shop(tmp_path_factory.mktemp("shop")), broker)
     try:
         yield system.up()
     finally:
@@ -50,12 +72,12 @@ def ada(shop: LocalSystem) -> Shopper:
 
 
 @pytest.fixture
-def new_system(tmp_path: Path) -> Iterator[Callable[[], LocalSystem]]:
+def new_system(tmp_path: Path, broker: str) -> Iterator[Callable[[], LocalSystem]]:
     """Makes copies of the shop that are not running yet; what they left running is ended afterwards."""
     made: list[LocalSystem] = []
 
     def make() -> LocalSystem:
-        system = LocalSystem(copy_of_shop(tmp_path / str(len(made))))
+        system = LocalSystem(copy_of_shop(tmp_path / str(len(made))), broker)
         made.append(system)
         return system
 

@@ -33,9 +33,10 @@ def clean_environment() -> dict[str, str]:
 
 @dataclass
 class LocalSystem:
-    """folder: where system.py is. status: what the last `up` or `ps` printed."""
+    """folder: where system.py is. broker: its kind; empty: the one of system.py. status: what the last `up` or `ps` printed."""
 
     folder: Path
+    broker: str = ""
     status: dict[str, Any] = field(default_factory=dict)
 
     def atoll(self, *arguments: str, limit: float = STOP_LIMIT) -> subprocess.CompletedProcess[str]:
@@ -53,7 +54,9 @@ class LocalSystem:
 
     def up(self) -> LocalSystem:
         """Starts it detached, on free ports; returns when all is ready."""
-        self.status = json.loads(self.must("up", "-d", "--isolated", "--no-watch", "--json", limit=START_LIMIT))
+        which = ("--broker", self.broker) if self.broker else ()
+        options = ("-d", "--isolated", "--no-watch", "--json", *which)
+        self.status = json.loads(self.must("up", *options, limit=START_LIMIT))
         return self
 
     def down(self) -> None:

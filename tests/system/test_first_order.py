@@ -12,6 +12,8 @@ from tests.system.postgres import rows
 from tests.system.shopper import ONE, Shopper, new_shopper
 from tests.system.waiting import until
 
+pytestmark = pytest.mark.every_broker
+
 
 def ledger_of(shop: LocalSystem, order_id: str) -> int:
     """Minor units that the acquirer took for the order and did not give back."""

@@ -20,12 +20,13 @@ from tests.system.waiting import until
 ORDERS = 500
 SHOPPERS = 8  # the gateway limits each caller's rate
 THREADS = 6  # few, so that a part of the orders is still on its way when the process dies
-VICTIMS = ("orders", "payments", "auth", "nats", "postgres", "envoy", "supervisor")
+VICTIMS = ("orders", "payments", "auth", "broker", "postgres", "envoy", "supervisor")
 SETTLE_LIMIT = 240.0  # seconds; a message that failed several times waits longest
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.slow
+@pytest.mark.every_broker
 def test_no_order_is_lost_or_charged_twice_when_processes_are_killed(new_system: Callable[[], LocalSystem]) -> None:
     seed = int(os.environ.get("ATOLL_TEST_SEED") or time.time_ns() % 2**32)
     print(f"seed {seed}; repeat with ATOLL_TEST_SEED={seed}")
@@ -50,6 +51,7 @@ def test_no_order_is_lost_or_charged_twice_when_processes_are_killed(new_system:
 
 def kill(system: LocalSystem, victim: str) -> None:
     """kill -9, and wait until the system has healed itself; only the supervisor has nobody but us to start it again."""
+    victim = system.broker if victim == "broker" else victim
     pid = system.pid(victim)
     print(f"kill -9 {victim} ({pid})")
     os.kill(pid, signal.SIGKILL)

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from tests.system.local_system import ATOLL, START_LIMIT, STOP_LIMIT, LocalSystem, clean_environment
 from tests.system.shopper import new_shopper
 
@@ -29,6 +30,7 @@ def must_be_gone(system: LocalSystem, ports: set[int]) -> None:
     assert sockets_below(system.folder) == []
 
 
+@pytest.mark.every_broker
 def test_down_leaves_nothing_and_a_second_run_has_all_orders(new_system: Callable[[], LocalSystem]) -> None:
     system = new_system().up()
     ada = new_shopper(system)
@@ -36,7 +38,7 @@ def test_down_leaves_nothing_and_a_second_run_has_all_orders(new_system: Callabl
     ada.wait_for(order["id"], "confirmed")
     for _ in range(2):
         ports = system.ports()
-        assert len(ports) >= 6  # three services, PostgreSQL, NATS, Envoy
+        assert len(ports) >= 6  # three services, PostgreSQL, the broker, Envoy
         system.down()
         must_be_gone(system, ports)
         system.up()

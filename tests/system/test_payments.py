@@ -10,6 +10,8 @@ from tests.system.calls import Answer, call
 from tests.system.local_system import LocalSystem
 from tests.system.postgres import rows
 
+pytestmark = pytest.mark.every_broker
+
 
 class Till:
     """Payments, asked by its trusted peer."""
