@@ -111,3 +111,28 @@ async def test_whoever_cancels_the_stop_is_heard() -> None:
     stopping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await stopping
+
+
+async def test_who_is_in_a_hurry_cuts_off_what_is_being_stopped() -> None:
+    reports = Reports()
+    lifecycle = Lifecycle(reports)
+    log: list[str] = []
+    await lifecycle.start("pool", Part("pool", log))
+    lifecycle.on_stop("hangs", asyncio.Event().wait)  # type: ignore[arg-type]  # its answer is of no interest
+    stopping = asyncio.create_task(lifecycle.stop(3600))
+    await asyncio.sleep(0)
+    lifecycle.hurry()
+    lifecycle.hurry()
+    await stopping
+    assert reports == [("hangs", "TimeoutError")]
+    assert log[-1] == "stop pool"
+
+
+async def test_a_hurry_before_the_stop_leaves_each_its_last_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atoll.service.lifecycle.LAST_MOMENT", 0.01)
+    reports = Reports()
+    lifecycle = Lifecycle(reports)
+    lifecycle.on_stop("hangs", asyncio.Event().wait)  # type: ignore[arg-type]  # its answer is of no interest
+    lifecycle.hurry()
+    await lifecycle.stop(3600)
+    assert reports == [("hangs", "TimeoutError")]

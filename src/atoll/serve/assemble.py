@@ -82,6 +82,14 @@ class Running:
         await self._start_server(provided)
         self.health.started = True
 
+    async def leave(self) -> None:
+        """Out of the registry: nobody who learns of it sends anything new here. What comes all the same is still answered."""
+        await self.callees.leave()
+
+    def hurry(self) -> None:
+        """The grace time is over now."""
+        self._lifecycle.hurry()
+
     async def stop(self) -> None:
         """Stops in reverse order: listener (after what is in flight), consumer, relay, projections, broker, pools."""
         self.health.draining = True
@@ -148,4 +156,7 @@ class Running:
 
 
 def _report(name: str, error: BaseException) -> None:
+    if isinstance(error, TimeoutError):
+        log.warning("cut off: the %s did not end within the grace time", name)
+        return
     log.error("stopping the %s failed", name, exc_info=error)

@@ -28,6 +28,7 @@ class Callees:
         self._balancers: list[Balancer] = []
         self._watch: FaultWatch | None = None
         name = environment.service or service.name
+        self._own = name, environment.instance
         faults = Faults() if environment.faults else None
         if faults is not None and environment.registry_url and service.calls:
             self._watch = FaultWatch(
@@ -55,3 +56,9 @@ class Callees:
             await lifecycle.start("faults", self._watch)
         for balancer in self._balancers:
             await lifecycle.start(f"balancer for {balancer.service}", balancer)
+
+    async def leave(self) -> None:
+        """Takes this instance out of the registry; a registry that is away is no error."""
+        service, instance = self._own
+        if instance:
+            await self._registry.deregister(service, instance)

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Coroutine
+from typing import Any
 
 import uvloop
 
@@ -15,6 +17,7 @@ from atoll.serve.load import load_service
 from atoll.telemetry import configure_logging
 
 log = logging.getLogger("atoll.serve")
+LEAVE_TIMEOUT = 2.0  # seconds for the registry to pass on that this instance leaves; one that is away holds nobody up
 
 
 def serve(target: str) -> None:
@@ -26,29 +29,52 @@ def serve(target: str) -> None:
 
 
 async def _serve(running: Running, environment: Environment) -> None:
-    told_to_stop = asyncio.Event()
+    stop = _Stop(running)
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(one, told_to_stop.set)
+        loop.add_signal_handler(one, stop.signalled)
     try:
         await running.start()
         log.info("ready on %s", running.url)
-        await told_to_stop.wait()
-        await _drain(running, environment, told_to_stop)
+        await stop.asked.wait()
+        await _drain(running, environment, stop)
     finally:
         await running.stop()
 
 
-async def _drain(running: Running, environment: Environment, told_to_stop: asyncio.Event) -> None:
-    """Not ready first; then time for the balancers to notice. A second signal ends the wait."""
+class _Stop:
+    """What signals ask for. asked: to stop, in order. hurried: asked twice, so not to wait for what is in flight."""
+
+    def __init__(self, running: Running) -> None:
+        self.asked = asyncio.Event()
+        self.hurried = asyncio.Event()
+        self._running = running
+
+    def signalled(self) -> None:
+        if self.asked.is_set() and not self.hurried.is_set():
+            log.warning("told to stop a second time: what is in flight is cut off")
+            self.hurried.set()
+            self._running.hurry()
+        self.asked.set()
+
+
+async def _drain(running: Running, environment: Environment, stop: _Stop) -> None:
+    """Not ready first; then out of the registry; then time for the balancers to notice. A second signal ends the wait."""
     log.info("draining for %g s", environment.drain_wait)
     running.health.draining = True
-    told_to_stop.clear()
+    await _unless(stop.hurried, running.leave(), LEAVE_TIMEOUT)
+    await _unless(stop.hurried, asyncio.sleep(environment.drain_wait), environment.drain_wait)
+
+
+async def _unless(hurried: asyncio.Event, wait: Coroutine[Any, Any, None], seconds: float) -> None:
+    """``wait``, for so many seconds at the most, and not when somebody is in a hurry."""
+    waiting, hurry = asyncio.create_task(wait), asyncio.create_task(hurried.wait())
     try:
-        async with asyncio.timeout(environment.drain_wait):
-            await told_to_stop.wait()
-    except TimeoutError:
-        log.debug("the balancers had their time")
+        await asyncio.wait([waiting, hurry], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        hurry.cancel()
+        await asyncio.gather(waiting, hurry, return_exceptions=True)
 
 
 def _identity(environment: Environment, name: str) -> dict[str, str]:

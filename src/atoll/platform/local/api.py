@@ -32,6 +32,8 @@ class Controls(Protocol):
 
     async def restart(self, service: str) -> None: ...
 
+    async def settle(self) -> None: ...
+
 
 class Registration(msgspec.Struct):
     """The body of PUT /v1/services/{name}/instances/{instance}."""
@@ -134,6 +136,7 @@ class Api:
                 self._registry.put(service, Listed(body.url, instance, body.release, body.weight))
             case "DELETE", ("instances", instance):
                 self._registry.remove(service, instance)
+                await self._controls.settle()  # whoever leaves may count its time from here
             case _:
                 raise Refusal(HTTPStatus.NOT_FOUND, "no such route")
         return self._registry.get(service)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -40,6 +41,7 @@ from atoll.platform.local.wiring import Wiring, keys_url, registry_token, serves
 from atoll.system import Service, System, Trouble
 
 _ROTATION = 30.0  # seconds between looks at the logs' sizes
+_SETTLING = 1.0  # seconds for the gateway to learn that an instance leaves
 
 
 class Supervisor:
@@ -255,6 +257,14 @@ class Supervisor:
         for runner in (self._runner(service),) if service else tuple(self._runners.values()):
             await runner.replace()
         await self._publishing.settle()
+
+    async def settle(self) -> None:
+        """Returns when the gateway knows the present state of the registry, or after a moment if it cannot."""
+        if self._stop.is_set():
+            return  # the gateway drains and takes nothing new
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLING):
+                await self._publishing.settle()
 
     def _runner(self, service: str) -> ServiceRunner:
         if service not in self._runners:

@@ -6,6 +6,7 @@ uvicorn's own `Server` polls, installs signal handlers and exits the process; wh
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from atoll.transport.http.server.app import HttpApp
 from atoll.transport.http.server.asgi import RECEIVED
 from atoll.transport.http.server.replies import problem_reply
 
+log = logging.getLogger("atoll.http")
 SWEEP = 1.0  # seconds between two looks at who is too slow
 LAST_WORD = 1.0  # seconds for a websocket's application to notice that its connection was closed
 PIPELINED = 8  # requests that wait behind the one being answered; with so many, no more is parsed or read
@@ -82,8 +84,16 @@ class HttpServer:
             connection.shutdown()
         try:
             await self._app.drain()
+        except asyncio.CancelledError:
+            log.warning("cut off %d requests: %s", self._app.in_flight, ", ".join(self._unanswered()) or "streams")
+            raise
         finally:
             await self._end()
+
+    def _unanswered(self) -> list[str]:
+        """The requests that are being answered, without their queries."""
+        running = [one.running for one in self._state.connections if isinstance(one, _Connection)]
+        return [f"{cycle.scope['method']} {cycle.scope['path']}" for cycle in running if cycle is not None]
 
     async def _end(self) -> None:
         if self._sweep is not None:
@@ -143,6 +153,11 @@ class _Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = _Flow(transport, self._full)
+
+    @property
+    def running(self) -> RequestResponseCycle | None:
+        """The request that is being answered, if there is one."""
+        return None if self._running is None or self._running.response_complete else self._running
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

@@ -1,0 +1,82 @@
+"""A crowd of customers in a second process, and the count of what became of their orders."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.system.calls import call
+from tests.system.local_system import REPOSITORY, LocalSystem
+from tests.system.postgres import rows
+from tests.system.shopper import Shopper, new_shopper
+from tests.system.waiting import until
+
+CROWD = 8  # the gateway limits each caller's rate
+PACE = 0.1  # seconds between two requests of a customer
+SETTLED_WITHIN = 90.0  # seconds until the last order is paid or not
+EXPECTED = {"tok_ok": ("confirmed",), "tok_declined": ("declined", "cancelled")}
+
+
+@dataclass
+class Crowd:
+    """done: how many requests of each kind; failed: a line each; accepted: order id -> card. Filled when the crowd has left."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    accepted: dict[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def crowd(shop: LocalSystem, seed: int) -> Iterator[Crowd]:
+    """Customers shop as long as the block runs."""
+    shoppers = [new_shopper(shop) for _ in range(CROWD)]
+    accounts = json.dumps([{"email": one.email, "token": one.token} for one in shoppers])
+    argv = [sys.executable, "-m", "tests.faults.lifecycle.customers", shop.gateway, str(seed), str(PACE)]
+    with subprocess.Popen(
+        argv, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(accounts + "\n")
+        process.stdin.flush()
+        found = Crowd()
+        try:
+            yield found
+        finally:
+            said, complaint = process.communicate()
+        assert process.returncode == 0, complaint
+    told = json.loads(said)
+    found.done, found.failed, found.accepted = Counter(told["done"]), told["failed"], told["accepted"]
+
+
+def settled(shop: LocalSystem, found: Crowd) -> Counter[str]:
+    """How many of the accepted orders ended how. Each must end as its card says, and the acquirer must have taken the
+    money of the confirmed ones, once, and no other."""
+    until(
+        lambda: not rows(shop, "orders", "SELECT 1 FROM orders WHERE status = 'pending'"),
+        within=SETTLED_WITHIN, what="no order waits any more", pause=0.5,
+    )  # fmt: skip
+    orders = {str(row["id"]): row for row in rows(shop, "orders", "SELECT id, status, total FROM orders")}
+    lost = [order for order, card in found.accepted.items() if orders[order]["status"] not in EXPECTED[card]]
+    assert not lost, [(order, found.accepted[order], orders[order]) for order in lost]
+    ledger = rows(
+        shop, "payments", "SELECT key, sum(amount)::bigint AS taken, count(*) AS n FROM acquirer_ledger GROUP BY key"
+    )
+    confirmed = {order: row["total"] for order, row in orders.items() if row["status"] == "confirmed"}
+    assert {row["key"]: row["taken"] for row in ledger} == confirmed
+    assert {row["n"] for row in ledger} <= {1}
+    return Counter(str(orders[order]["status"]) for order in found.accepted)
+
+
+def ready(shop: LocalSystem, service: str, instances: int) -> bool:
+    """Whether so many instances of the service run and take traffic."""
+    shop.look()
+    found = shop.status["services"][service]["instances"]
+    return len(found) == instances and all(one["state"] == "ready" for one in found)
+
+
+__all__ = ["Crowd", "Shopper", "call", "crowd", "ready", "settled"]
