@@ -47,7 +47,7 @@ class WordList(Projection, name="words", handlers=[note], tables=["words"]):
     """All words."""
 
     async def count(self) -> int:
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             found: int = await connection.fetchval("SELECT count(*) FROM words")
         return found
 

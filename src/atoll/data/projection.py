@@ -57,6 +57,7 @@ class Projection:
     `projects_batch`. tables: those of the read model, without schemas, for `rebuild`. upcasters: for older events.
     All of them are given to the class, as a service declares it, or to the object; upcasters add up.
     A handler that fails stops the projection at that event, is tried again for ever, and is shown by `status`.
+    database: for queries of subclasses.
     """
 
     name_: ClassVar[str] = ""
@@ -91,7 +92,7 @@ class Projection:
     ) -> None:
         self.name = name or self.name_
         _refuse_no_name(self.name)
-        self._database = database
+        self.database = database
         self._projecting = Projecting(tuple(handlers) or self.handlers_, (*self.upcasters_, *upcasters))
         self._tables = tuple(tables) or self.tables_
         self._checkpoint = Checkpoint(self.name)
@@ -145,7 +146,7 @@ class Projection:
 
         For readers who do not know the position of what they wrote. timeout: seconds, after which it is `ReadModelBehind`.
         """
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             position = await newest(connection)
         await self.wait_for(position, timeout)
 
@@ -154,12 +155,12 @@ class Projection:
 
         Trouble is told and does not fail the check: no instance could do better, and the service does more than this.
         """
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             return await self._checkpoint.health(connection)
 
     async def status(self) -> ProjectionStatus:
         """How far it is, whoever runs it."""
-        for status in await list_projections(self._database):
+        for status in await list_projections(self.database):
             if status.name == self.name:
                 return status
         return ProjectionStatus(
@@ -171,7 +172,7 @@ class Projection:
 
         Then the new tables take the place of the old ones, at once. Returns how far they are. RebuildError if that cannot be.
         """
-        return await Rebuild(self._database, self.name, self._projecting, self._tables).run()
+        return await Rebuild(self.database, self.name, self._projecting, self._tables).run()
 
     def _on_commit(self) -> None:
         self._wake.set()
@@ -181,7 +182,7 @@ class Projection:
         backoff = Backoff(first=0.05, most=2.0)
         while not self._stopped.is_set():
             try:
-                async with Leases(self._database).exclusive(f"projection:{self.name}") as connection:
+                async with Leases(self.database).exclusive(f"projection:{self.name}") as connection:
                     backoff.reset()
                     await self._lead(connection)
             except _AWAY as error:
@@ -234,7 +235,7 @@ class Projection:
         await self._checkpoint.tell(connection, one_line(error))
 
     async def _look(self) -> Position:
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             return await self._checkpoint.read(connection)
 
     async def _rebuild_if_asked(self, connection: Connection) -> None:
@@ -254,7 +255,7 @@ class Projection:
             log.info("the rebuild of %s begins again, the database is away: %s", self.name, one_line(error))
         except Exception as error:
             log.exception("the read model of %s could not be rebuilt; the old one stays", self.name)
-            async with self._database.connection() as connection:
+            async with self.database.connection() as connection:
                 await Checkpoint(self.name, building=True).tell(connection, one_line(error))
                 await self._checkpoint.settle_rebuild(connection)
 
@@ -271,7 +272,7 @@ class Projection:
             self._appended.clear()
             if not self._leading:
                 try:
-                    async with self._database.connection() as connection:
+                    async with self.database.connection() as connection:
                         await connection.execute(f"NOTIFY {CHANNEL}")
                 except _AWAY as error:
                     log.debug(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 import shop_contracts as contract
-from atoll.data import Connection, Database, Projection, Row, Stored, projects_batch
+from atoll.data import Connection, Projection, Row, Stored, projects_batch
 from shop_contracts import OrderId, OrderLine, OrderStatus, UserId
 from shop_orders.events import OrderDeclined, OrderPaid, OrderPlaced, OrderWithdrawn
 
@@ -39,13 +39,9 @@ async def list_orders(batch: Sequence[Stored[Any]], model: Connection) -> None:
 class OrderList(Projection, name="order-list", handlers=[list_orders], tables=["orders"]):
     """What customers see of their orders in lists, and which orders nobody has paid."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
-        self._pool = database
-
     async def page(self, customer: UserId, after: OrderId | None, limit: int) -> list[contract.Order]:
         """At most ``limit`` orders of the customer, newest first, from the one placed just before ``after``."""
-        async with self._pool.connection() as connection:
+        async with self.database.connection() as connection:
             if after is None:
                 rows = await connection.fetch(_FIRST_PAGE, customer, limit)
             else:
@@ -54,7 +50,7 @@ class OrderList(Projection, name="order-list", handlers=[list_orders], tables=["
 
     async def unpaid(self, older_than: float, limit: int) -> list[OrderId]:
         """Orders that wait for their payment for more than so many seconds, the oldest first."""
-        async with self._pool.connection() as connection:
+        async with self.database.connection() as connection:
             return [row["id"] for row in await connection.fetch(_UNPAID, older_than, limit)]
 
 
