@@ -256,7 +256,9 @@ class Projection:
         except Exception as error:
             log.exception("the read model of %s could not be rebuilt; the old one stays", self.name)
             async with self.database.connection() as connection:
-                await Checkpoint(self.name, building=True).tell(connection, one_line(error))
+                building = Checkpoint(self.name, building=True)
+                await building.ensure(connection)  # it may have failed before it made the row
+                await building.tell(connection, one_line(error))
                 await self._checkpoint.settle_rebuild(connection)
 
     async def _end_rebuild(self) -> None:

@@ -30,14 +30,12 @@ class ProjectionView:
 
     @property
     def state(self) -> str:
-        """``live``, ``catching up``, ``rebuilding`` or ``stuck``."""
-        if self.status.building is not None and self.status.rebuild_asked:
-            return "rebuilding"
-        if self.status.trouble:
-            return "stuck"
+        """``live``, ``catching up``, ``rebuilding`` or ``stuck``. A rebuild that failed is trouble, and the old one lives on."""
         if self.status.rebuild_asked:
             return "rebuilding"
-        return "live" if self.status.behind == 0 or self.status.lag < LIVE_WITHIN else "catching up"
+        if self.status.behind == 0 or self.status.lag < LIVE_WITHIN:
+            return "live"
+        return "stuck" if self.status.trouble else "catching up"
 
 
 @dataclass(frozen=True, slots=True)
