@@ -26,6 +26,7 @@ VERBS = {
     "dead-letters": ("atoll.cli.dead_letters", "List messages that failed, show one, redrive, drop."),
     "projections": ("atoll.cli.projections", "Show how far read models are; rebuild one."),
     "sagas": ("atoll.cli.sagas", "List sagas, show one, repair one that is stuck."),
+    "dashboard": ("atoll.cli.dashboard", "Serve the page about the running system."),
     "psql": ("atoll.cli.psql", "Open a service's database in psql."),
     "check": ("atoll.cli.check", "Look for mistakes in system.py."),
     "doctor": ("atoll.cli.doctor", "Look whether this machine has what it takes."),

@@ -75,7 +75,7 @@ def listing(
     which = _which(consumer, subject, key, error, since)
     found = run(list_letters(databases_of(ctx, system_file, service), which, limit=limit))
     if as_json:
-        print_json([_brief(one) for one in found])
+        print_json([brief(one) for one in found])
     elif not found:
         click.echo("no dead letters")
     else:
@@ -93,7 +93,7 @@ def show(ctx: click.Context, letter: tuple[str, int], as_json: bool, system_file
 
     detail = run(show_letter(databases_of(ctx, system_file, letter[0]), *letter))
     if as_json:
-        print_json(_full(detail))
+        print_json(full(detail))
     else:
         _show(detail)
 
@@ -186,7 +186,8 @@ def _row(one: LetterOf) -> tuple[object, ...]:
     return one.name, letter.subject, letter.key, letter.attempts, died, one_line(letter.error)
 
 
-def _brief(one: LetterOf) -> dict[str, Any]:
+def brief(one: LetterOf) -> dict[str, Any]:
+    """What a list shows, for JSON."""
     letter = one.letter
     return {
         "name": one.name,
@@ -202,12 +203,13 @@ def _brief(one: LetterOf) -> dict[str, Any]:
     }
 
 
-def _full(detail: LetterDetail) -> dict[str, Any]:
+def full(detail: LetterDetail) -> dict[str, Any]:
+    """All of it, for JSON."""
     from atoll.cli.operating import plain
 
     letter = detail.of.letter
     return {
-        **_brief(detail.of),
+        **brief(detail.of),
         "stack": letter.stack,
         "headers": letter.headers,
         "message": _message(letter),

@@ -13,7 +13,7 @@ from atoll.cli.tables import print_table
 from atoll.system.trouble import Trouble
 
 if TYPE_CHECKING:
-    from atoll.operate import DatabaseAway, Figures
+    from atoll.operate import DatabaseAway, Databases, Figures
 
 TITLES = ("SERVICE", "OUTBOX", "LAG", "PARKED", "DEAD", "PROJECTIONS", "SAGAS STUCK")
 
@@ -42,16 +42,22 @@ def line_of(figures: dict[str, Any]) -> str:
     return "; ".join(said)
 
 
+async def figures_of(databases: Databases) -> dict[str, dict[str, Any]]:
+    """service -> its figures, or ``{"unknown": why}``, for JSON."""
+    from atoll.operate import figures
+
+    return {name: _plain(one) for name, one in (await figures(databases)).items()}
+
+
 def _read(file: Path, wanted: dict[str, Any]) -> dict[str, dict[str, Any]]:
     from atoll.cli.databases import running_database_urls
-    from atoll.operate import Databases, figures
+    from atoll.operate import Databases
 
     try:
         urls = {name: url for name, url in running_database_urls(file).items() if name in wanted}
     except Trouble:
         return {}  # it stopped meanwhile, or its model has changed
-    found = asyncio.run(figures(Databases(urls)))
-    return {name: _plain(one) for name, one in found.items()}
+    return asyncio.run(figures_of(Databases(urls)))
 
 
 def _plain(figures: Figures | DatabaseAway) -> dict[str, Any]:

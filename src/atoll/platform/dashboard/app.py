@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from atoll.platform.dashboard import metrics, receiver, records, traces
 from atoll.platform.dashboard.asking import Unknown, Wrong, log_query, moment, trace_id, trace_query
@@ -47,8 +47,18 @@ class Answer(Response):
         return _encode(content)
 
 
-def dashboard(store: Store, intake: Intake, more: Sequence[BaseRoute] = (), *, token: str = "") -> ASGIApp:
-    """The application. more: routes beside these (what acts on the system). token: what a caller from elsewhere must show."""
+def dashboard(
+    store: Store,
+    intake: Intake,
+    more: Sequence[BaseRoute] = (),
+    *,
+    token: str = "",
+    lifespan: Lifespan[Starlette] | None = None,
+) -> ASGIApp:
+    """The application. more: routes beside these (what acts on the system), lifespan: what runs as long as it does.
+
+    token: what a caller from elsewhere must show; without one nobody from elsewhere is let in.
+    """
     queries: dict[str, Callable[[Store, Mapping[str, str]], object]] = {
         "/api/traces": lambda s, q: {"traces": traces.find_traces(s, trace_query(q))},
         "/api/logs": lambda s, q: {"logs": records.find_logs(s, log_query(q))},
@@ -66,7 +76,7 @@ def dashboard(store: Store, intake: Intake, more: Sequence[BaseRoute] = (), *, t
     ]
     if WEB.is_dir():
         routes.append(Mount("/", StaticFiles(directory=WEB, html=True)))
-    return Guard(Starlette(routes=routes), token)
+    return Guard(Starlette(routes=routes, lifespan=lifespan), token)
 
 
 class Guard:

@@ -1,0 +1,34 @@
+"""Puts the dashboard together: the platform's store and page, and the routes that reach into both towers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from atoll.cli.dashboard import passing, repairing, running, tables, trying
+from atoll.cli.dashboard.feeding import Feeder
+from atoll.cli.dashboard.reach import Reach
+from atoll.platform.dashboard import Intake, Store
+from atoll.platform.dashboard.app import dashboard
+
+
+def compose(file: Path, store: Store, intake: Intake, token: str) -> ASGIApp:
+    """The application for the system of ``file``."""
+    reach = Reach(file)
+    more = [route for room in (running, repairing, passing, trying, tables) for route in room.routes(reach)]
+
+    @asynccontextmanager
+    async def feeding(_: Any) -> AsyncIterator[None]:
+        task = asyncio.create_task(Feeder(reach, intake).run(), name="dashboard: feeding")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    return dashboard(store, intake, more, token=token, lifespan=feeding)

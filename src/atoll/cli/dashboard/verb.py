@@ -1,0 +1,40 @@
+"""``atoll dashboard``: the page about the running system. ``atoll up`` starts it by itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from atoll.cli.options import system_option, system_path
+from atoll.system.trouble import Trouble
+
+LOOPBACK = "127.0.0.1"
+FILE = "telemetry.db"
+TOKEN = "ATOLL_DASHBOARD_TOKEN"  # noqa: S105 - the name of a variable, no token
+
+
+@click.command("dashboard")
+@click.option("--host", default=LOOPBACK, show_default=True, help="Where to listen; elsewhere than here needs a token.")
+@click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65_535))
+@system_option
+@click.pass_context
+def command(ctx: click.Context, host: str, port: int, system_file: str | None) -> None:
+    """Serve the page about the running system, until Ctrl-C. `atoll up` does so by itself."""
+    serve(system_path(ctx, system_file), host, port)
+
+
+def serve(file: Path, host: str, port: int) -> None:
+    """Serves until SIGTERM. Trouble for a wish to listen elsewhere without a token."""
+    from atoll.cli.dashboard.compose import compose
+    from atoll.platform.dashboard.uvicorn import serve as run
+    from atoll.platform.local.folder import Folder
+
+    token = os.environ.get(TOKEN, "")
+    if host not in {LOOPBACK, "::1", "localhost"} and len(token) < 16:
+        raise Trouble(f"--host {host} is reached from elsewhere; set {TOKEN} to a secret of 16 characters or more")
+    folder = Folder.beside(file)
+    if not folder.path.is_dir():
+        raise Trouble(f"{file}: nothing ran here yet; start the system with 'atoll up'")
+    run(host, port, folder.path / FILE, lambda store, intake: compose(file, store, intake, token))
