@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Sequence
 from itertools import count
-from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import nats
@@ -22,6 +23,9 @@ CONNECT_TIMEOUT = 3  # seconds
 ACKNOWLEDGE_TIMEOUT = 5.0  # seconds
 PING_EVERY = 5  # seconds; two without an answer and the connection counts as lost
 NAME_IN_USE = 10058  # JetStream's error code for a stream that exists with another configuration
+
+
+_TOKEN = re.compile(r"[\w-]+")  # what can be one word of a subject
 
 
 class LinkError(Exception):
@@ -48,21 +52,27 @@ _decode_reply = msgspec.json.Decoder(PublishReply).decode
 class Link:
     """A connection and the stream of the system behind it."""
 
-    def __init__(self, stream: str, subjects: str) -> None:
+    def __init__(self, stream: str, subjects: str, user: str = "") -> None:
         self.stream = stream
+        self._inboxes = f"_INBOX.{user}" if _TOKEN.fullmatch(user) else "_INBOX"
         self.lost = asyncio.Event()
         self.client = Client()
         self.js: JetStreamContext = self.client.jetstream(timeout=ACKNOWLEDGE_TIMEOUT)
         self._subjects = subjects
-        self._inbox = f"_INBOX.{secrets.token_hex(12)}."
+        self._complaint = ""
+        self._inbox = f"{self.inbox()}."
         self._tokens = count()
         self._waiting: dict[str, asyncio.Future[PublishReply]] = {}
         self._ensuring: asyncio.Task[None] | None = None
 
+    def inbox(self) -> str:
+        """A new subject for answers; below the user's name, so that an account may be kept to its own."""
+        return f"{self._inboxes}.{secrets.token_hex(12)}"
+
     @classmethod
     async def open(cls, servers: Sequence[str], system: str) -> Link:
-        """Connects, and makes or updates the system's stream; LinkError if that cannot be done now."""
-        link = cls(f"{system}-events", f"{system}.*.>")
+        """Connects, and makes the system's stream if there is none; LinkError if that cannot be done now."""
+        link = cls(f"{system}-events", f"{system}.*.>", urlsplit(servers[0]).username or "")
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT + ACKNOWLEDGE_TIMEOUT):
                 await link._connect(servers)
@@ -100,7 +110,8 @@ class Link:
                 await self.client.publish(subject, body, reply=self._inbox + token, headers={"Nats-Msg-Id": message_id})
                 answer = await reply
         except TimeoutError:
-            raise BrokerUnavailable(f"the broker did not acknowledge within {ACKNOWLEDGE_TIMEOUT:g} s") from None
+            why = f"the broker did not acknowledge within {ACKNOWLEDGE_TIMEOUT:g} s{self._complaint}"
+            raise BrokerUnavailable(why) from None
         except nats.errors.Error as error:
             raise BrokerUnavailable(f"the broker did not take the message: {type(error).__name__}: {error}") from None
         finally:
@@ -109,7 +120,7 @@ class Link:
             raise BrokerUnavailable(f"the broker did not take the message: {answer.error.description}")
 
     async def ensure_stream(self) -> None:
-        """The stream, with the configuration that this release wants."""
+        """Makes the stream; one that exists stays as it is, and its operator may have changed it."""
         config = StreamConfig(
             name=self.stream,
             subjects=[self._subjects],
@@ -125,20 +136,24 @@ class Link:
         except APIError as error:
             if error.err_code != NAME_IN_USE:
                 raise
-            await self.js.update_stream(config)
 
     async def _connect(self, servers: Sequence[str]) -> None:
         await self.client.connect(
             servers=list(servers),
+            inbox_prefix=self._inboxes,
             allow_reconnect=False,
             connect_timeout=CONNECT_TIMEOUT,
             ping_interval=PING_EVERY,
             max_outstanding_pings=2,
-            error_cb=_ignore,
+            error_cb=self._complained,
             disconnected_cb=self._disconnected,
             closed_cb=self._disconnected,
         )
         await self.client.subscribe(self._inbox + "*", cb=self._replied)
+
+    async def _complained(self, error: Exception) -> None:
+        """The errors that matter end the link, which tells everyone who waits; a refusal ends only the wait for an answer."""
+        self._complaint = f"; it says {error}" if "permissions violation" in str(error).lower() else ""
 
     async def _disconnected(self) -> None:
         self._end()
@@ -171,7 +186,3 @@ class Link:
             await self.ensure_stream()
         except (nats.errors.Error, OSError):
             self._end()  # the next link makes it
-
-
-async def _ignore(_: Any) -> None:
-    """The errors that matter end the link, which tells everyone who waits."""

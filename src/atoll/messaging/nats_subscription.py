@@ -98,7 +98,7 @@ class NatsSubscription:
         self._link = link
         self._prefix = prefix
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{link.stream}.{consumer}"
-        self._inbox = f"_INBOX.{secrets.token_hex(12)}"
+        self._inbox = link.inbox()
         self._client_subscription: ClientSubscription | None = None
         self._arrived: deque[NatsDelivery] = deque()
         self._changed = asyncio.Event()

@@ -1,8 +1,9 @@
-"""Who may use the broker: an account for each service that has events, and the platform's own."""
+"""Who may use the broker, and for what: an account for each service that has events, and the platform's own."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from atoll.platform.local.folder import Folder
 from atoll.system import System
@@ -11,11 +12,20 @@ ADMIN = "_admin"  # a name that no service can have
 
 
 @dataclass(frozen=True, slots=True)
+class Rights:
+    """Subjects of events that an account may publish, and those that it reads."""
+
+    publishes: tuple[str, ...] = ()
+    consumes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
-    """A user of the broker; its password derives from the folder's secret."""
+    """A user of the broker; its password derives from the folder's secret. rights: None may do everything."""
 
     user: str
-    password: str
+    password: str = field(repr=False)
+    rights: Rights | None = Rights()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +34,28 @@ class Accounts:
 
     system: str
     admin: Account
-    services: dict[str, Account]
+    services: Mapping[str, Account]
 
     def all(self) -> tuple[Account, ...]:
         return (self.admin, *self.services.values())
 
+    def granting(self, rights: Mapping[str, Rights]) -> Accounts:
+        """The same accounts; those named with these rights from now on."""
+        changed = {
+            name: replace(account, rights=rights.get(name, account.rights)) for name, account in self.services.items()
+        }
+        return replace(self, services=changed)
+
 
 def make_accounts(system: System, folder: Folder) -> Accounts:
-    """The same on each start."""
+    """The same on each start; no service may publish or read anything yet."""
     names = [service.name for service in system.services if service.events]
-    return Accounts(system.name, _account(ADMIN, folder), {name: _account(name, folder) for name in names})
+    return Accounts(system.name, _account(ADMIN, folder, None), _services(names, folder))
 
 
-def _account(user: str, folder: Folder) -> Account:
-    return Account(user, folder.secret(f"broker:{user}"))
+def _services(names: Iterable[str], folder: Folder) -> dict[str, Account]:
+    return {name: _account(name, folder, Rights()) for name in names}
+
+
+def _account(user: str, folder: Folder, rights: Rights | None) -> Account:
+    return Account(user, folder.secret(f"broker:{user}"), rights)

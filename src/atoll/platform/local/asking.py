@@ -55,10 +55,11 @@ def ask(
 def events_of(system: System, root: Path) -> list[ServiceEvents]:
     """What each service publishes and consumes: told by its code, or declared in system.py by a foreign one."""
     with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as many:
-        return list(many.map(lambda service: _events_of(system, root, service), system.services))
+        return list(many.map(lambda service: service_events(system, root, service), system.services))
 
 
-def _events_of(system: System, root: Path, service: Service) -> ServiceEvents:
+def service_events(system: System, root: Path, service: Service) -> ServiceEvents:
+    """The same of one of them."""
     declared = _declared(service.publishes), _declared(service.consumes)
     if not service.serve or not service.events:
         return ServiceEvents(service.name, service.place, *declared)

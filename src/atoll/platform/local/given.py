@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from atoll.platform.local import kafka, nats, rabbitmq
+from atoll.platform.local.accounts import Rights
 from atoll.platform.local.keeper import Keeper
 from atoll.platform.local.parts import PartView, view
 from atoll.platform.local.probes import accepts
@@ -22,6 +23,7 @@ class GivenBroker:
     """All services are told the address as it stands."""
 
     keeper: Keeper | None = None
+    limits = False  # its operator says who may do what
 
     def __init__(self, part: Part) -> None:
         self.kind = kind_of(part).name
@@ -40,6 +42,9 @@ class GivenBroker:
 
     def view(self) -> PartView:
         return view(self.kind, None, self.url)
+
+    async def grant(self, rights: Mapping[str, Rights]) -> None:
+        """Nothing is changed at a server that is not ours."""
 
     async def start(self, _: Callable[[Keeper], None]) -> None:
         """Only look whether it is there."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from atoll.platform.local.accounts import Account, Accounts
+from atoll.platform.local.accounts import Account, Accounts, Rights
 from atoll.platform.local.fetched import environment, install, script
 from atoll.platform.local.folder import Folder, write_private
 from atoll.platform.local.kafka_probe import serves, speaks
@@ -26,6 +26,7 @@ class OwnKafka:
     """
 
     kind = KIND
+    limits = False  # its access control knows topics, and a system's events are one topic
 
     def __init__(self, folder: Folder, ports: tuple[int, int], accounts: Accounts, durable: bool) -> None:
         self.port = ports[0]
@@ -52,6 +53,9 @@ class OwnKafka:
 
     def view(self) -> PartView:
         return view(KIND, self.keeper, self.url)
+
+    async def grant(self, rights: Mapping[str, Rights]) -> None:
+        """Every service may publish and read every event."""
 
     async def start(self, watch: Callable[[Keeper], None]) -> None:
         await install(KIND, self._folder)

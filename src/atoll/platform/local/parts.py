@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from atoll.platform.local.accounts import Rights
 from atoll.platform.local.keeper import Keeper
 
 
@@ -47,6 +48,14 @@ class BrokerPart(LocalPart, Protocol):
     def url_for(self, service: str) -> str:
         """What the service is told, with its own password; not for logs or argv."""
         ...
+
+    @property
+    def limits(self) -> bool:
+        """Whether it can be told which events an account may publish."""
+        ...
+
+    async def grant(self, rights: Mapping[str, Rights]) -> None:
+        """From now on these services have these rights; others keep theirs."""
 
     async def start(self, watch: Callable[[Keeper], None]) -> None:
         """Returns when it is ready."""

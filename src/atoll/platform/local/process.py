@@ -103,6 +103,11 @@ class Process:
         self.hurry()
         await asyncio.shield(self.exited)
 
+    def tell(self, number: signal.Signals) -> None:
+        """Tell the process something; nothing happens if it has ended."""
+        if self._popen.returncode is None:
+            os.kill(self.pid, number)
+
     def hurry(self) -> None:
         """Ask for no more grace."""
         self._signal(signal.SIGKILL)

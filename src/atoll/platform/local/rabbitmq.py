@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from atoll.platform.local.accounts import Account, Accounts
+from atoll.platform.local.accounts import Account, Accounts, Rights
 from atoll.platform.local.amqp_probe import lets_in, speaks
 from atoll.platform.local.fetched import environment, install, script
 from atoll.platform.local.folder import Folder, write_private
@@ -28,6 +28,7 @@ class OwnRabbitMQ:
     """
 
     kind = KIND
+    limits = False
 
     def __init__(self, folder: Folder, ports: tuple[int, int, int], accounts: Accounts) -> None:
         self.port = ports[0]
@@ -53,6 +54,9 @@ class OwnRabbitMQ:
 
     def view(self) -> PartView:
         return view(KIND, self.keeper, self.url)
+
+    async def grant(self, rights: Mapping[str, Rights]) -> None:
+        self._accounts = self._accounts.granting(rights)
 
     async def start(self, watch: Callable[[Keeper], None]) -> None:
         await install(KIND, self._folder)

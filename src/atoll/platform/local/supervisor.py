@@ -13,6 +13,7 @@ from atoll.platform.local import asyncpg as databases
 from atoll.platform.local.api import Api
 from atoll.platform.local.faults import FaultBook
 from atoll.platform.local.folder import Folder
+from atoll.platform.local.granting import Granting
 from atoll.platform.local.ground import (
     Parts,
     applied,
@@ -177,8 +178,12 @@ class Supervisor:
         broker = self._parts.broker
         if broker is not None:
             self._tell(broker.kind, "starting", broker.url)
+            await self._granting().all()
             await broker.start(self._watch)
             self._tell_given(broker.kind, broker.keeper, broker.url)
+
+    def _granting(self) -> Granting:
+        return Granting(self.system, self.root, self._parts.broker, self._teller)
 
     async def _start_gateway(self) -> None:
         if self._parts.envoy is not None:
@@ -199,6 +204,7 @@ class Supervisor:
         self._publishing.changed()
 
     async def _replace(self, service: str) -> None:
+        await self._granting().renew(service)
         await self._runners[service].replace()
 
     async def _rotate_logs(self) -> None:
@@ -255,7 +261,7 @@ class Supervisor:
     async def restart(self, service: str) -> None:
         """Replace one service's instances, or (empty) those of each, one service after the other."""
         for runner in (self._runner(service),) if service else tuple(self._runners.values()):
-            await runner.replace()
+            await self._replace(runner.service.name)
         await self._publishing.settle()
 
     async def settle(self) -> None:
