@@ -15,9 +15,11 @@ from typing import Any, TextIO
 import msgspec
 
 from atoll.service import current_request
+from atoll.service.tracing import current_span
+from atoll.telemetry.otlp_logs import extra_fields
+from atoll.telemetry.redaction import redacted
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -40,19 +42,17 @@ def trace_id(headers: Mapping[str, str]) -> str:
     return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else ""
 
 
-def _extra(record: logging.LogRecord) -> dict[str, Any]:
-    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
-
-
 def _request_fields() -> dict[str, str]:
-    request = current_request.get()
-    if request is None:
-        return {}
-    found = {"operation": request.name}
-    if trace := trace_id(request.headers):
+    found = {}
+    request, span = current_request.get(), current_span.get()
+    if request is not None:
+        found["operation"] = request.name
+        if request_id := request.headers.get("x-request-id"):
+            found["request_id"] = request_id
+    if span is not None:
+        found |= {"trace_id": span.trace.id, "span_id": f"{span.id:016x}"}
+    elif request is not None and (trace := trace_id(request.headers)):
         found["trace_id"] = trace
-    if request_id := request.headers.get("x-request-id"):
-        found["request_id"] = request_id
     return found
 
 
@@ -69,13 +69,13 @@ class JsonFormatter(logging.Formatter):
             "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": redacted(record.getMessage()),
             **self._fields,
             **_request_fields(),
-            **_extra(record),
+            **extra_fields(record),
         }
         if record.exc_info and record.exc_info[1] is not None:
-            line["error"] = "".join(traceback.format_exception(record.exc_info[1]))
+            line["error"] = redacted("".join(traceback.format_exception(record.exc_info[1])))
         return _encode(line).decode()
 
 
@@ -85,10 +85,10 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as a line, and its traceback below it."""
         clock = f"{time.strftime('%H:%M:%S', time.localtime(record.created))}.{int(record.msecs):03d}"
-        fields = " ".join(f"{name}={value}" for name, value in {**_request_fields(), **_extra(record)}.items())
-        line = f"{clock} {record.levelname.lower():<8} {record.name}  {record.getMessage()}"
+        fields = " ".join(f"{name}={value}" for name, value in {**_request_fields(), **extra_fields(record)}.items())
+        line = f"{clock} {record.levelname.lower():<8} {record.name}  {redacted(record.getMessage())}"
         if fields:
             line += f"  {fields}"
         if record.exc_info and record.exc_info[1] is not None:
-            line += "\n" + "".join(traceback.format_exception(record.exc_info[1])).rstrip()
+            line += "\n" + redacted("".join(traceback.format_exception(record.exc_info[1]))).rstrip()
         return line

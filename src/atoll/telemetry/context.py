@@ -1,0 +1,72 @@
+"""W3C Trace Context and Baggage, read strictly: what is wrong is left out, and never passed on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+# https://www.w3.org/TR/trace-context/#traceparent-header
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
+_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+# https://www.w3.org/TR/trace-context/#tracestate-header, with level 2's keys, which begin with a letter or a digit
+_MEMBER = re.compile(
+    r"(?:[a-z0-9][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})"
+    r"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+)
+MOST_MEMBERS = 32
+# https://www.w3.org/TR/baggage/#limits
+BAGGAGE_MEMBERS, BAGGAGE_BYTES = 64, 8192
+_BAGGAGE_KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+
+class Remote(NamedTuple):
+    """A span elsewhere. span: 16 hexadecimal digits as a number."""
+
+    trace_id: str
+    span_id: int
+    sampled: bool
+    state: str
+
+
+def read_context(headers: Mapping[str, str]) -> Remote | None:
+    """The span that a request says it comes from; None if it says nothing, or nothing that can be believed."""
+    parent = headers.get("traceparent")
+    if parent is None:
+        return None
+    found = _TRACEPARENT.fullmatch(parent.strip(" \t"))
+    if found is None:
+        return None
+    version, trace_id, span_id, flags, rest = found.groups()
+    if version == "ff" or (version == "00" and rest is not None) or trace_id == _NO_TRACE or span_id == _NO_SPAN:
+        return None
+    return Remote(trace_id, int(span_id, 16), bool(int(flags, 16) & 1), read_state(headers.get("tracestate")))
+
+
+def read_state(text: str | None) -> str:
+    """``tracestate`` in its plain form; empty if any part of it is wrong."""
+    if not text:
+        return ""
+    members = [member for part in text.split(",") if (member := part.strip(" \t"))]
+    if len(members) > MOST_MEMBERS or not all(_MEMBER.fullmatch(member) for member in members):
+        return ""
+    return ",".join(members) if len({member.partition("=")[0] for member in members}) == len(members) else ""
+
+
+def read_baggage(text: str | None) -> dict[str, str]:
+    """The members of a ``baggage`` header, without their properties; those that are wrong or too many are left out."""
+    found: dict[str, str] = {}
+    if not text or len(text) > BAGGAGE_BYTES:
+        return found
+    for part in text.split(","):
+        key, equals, value = part.partition(";")[0].partition("=")
+        key = key.strip(" \t")
+        if equals and _BAGGAGE_KEY.fullmatch(key) and len(found) < BAGGAGE_MEMBERS:
+            found[key] = unquote(value.strip(" \t"))
+    return found
+
+
+def write_baggage(members: Mapping[str, str]) -> str:
+    """The header."""
+    return ",".join(f"{key}={quote(value, safe='')}" for key, value in members.items())

@@ -1,0 +1,62 @@
+"""Finished spans as OTLP (opentelemetry-proto 1.x, `ExportTraceServiceRequest`)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+from atoll.service.tracing import Failure, Finished, SpanPlan, Value
+from atoll.telemetry.protobuf import attribute, attributes, block, fixed64, number, text, varint
+from atoll.telemetry.redaction import redacted
+
+SCOPE = block(1, text(1, "atoll"))
+_ERROR = 2
+_times = struct.Struct("<BQBQ").pack  # start_time_unix_nano = 7, end_time_unix_nano = 8
+_id = struct.Struct(">Q").pack
+
+
+def encode_spans(resource: bytes, spans: Iterable[Finished]) -> bytes:
+    """One request with all of them. resource: what `encode_resource` made."""
+    return block(1, resource + block(2, SCOPE + b"".join([block(2, _span(span)) for span in spans])))
+
+
+def encode_resource(values: dict[str, Value]) -> bytes:
+    """Who tells all this: a Resource, as the first field of whatever is told."""
+    return block(1, attributes(1, values))
+
+
+def _span(span: Finished) -> bytes:
+    trace, own, parent, plan, start, end, values, failure, links = span
+    found = b"\x0a\x10" + bytes.fromhex(trace.id) + b"\x12\x08" + _id(own) + (plan.encoded or _plan(plan))
+    if parent:
+        found += b"\x22\x08" + _id(parent)
+    found += _times(0x39, start, 0x41, end)
+    if trace.state:
+        found += text(3, trace.state)
+    if values:
+        found += b"".join([attribute(9, name, _clean(value)) for name, value in values.items()])
+    if failure is not None:
+        found += _failure(failure, end)
+    for trace_id, span_id in links:
+        found += block(13, block(1, bytes.fromhex(trace_id)) + block(2, _id(span_id)))
+    return found
+
+
+def _plan(plan: SpanPlan) -> bytes:
+    plan.encoded = text(5, plan.name) + b"\x30" + varint(plan.kind) + attributes(9, plan.attributes)
+    return plan.encoded
+
+
+def _failure(failure: Failure, at: int) -> bytes:
+    kind, said = failure
+    said = redacted(said)[:500]
+    found = attribute(9, "error.type", kind) + block(15, (text(2, said) if said else b"") + number(3, _ERROR))
+    if not said:
+        return found
+    event = fixed64(1, at) + text(2, "exception")
+    event += attribute(3, "exception.type", kind) + attribute(3, "exception.message", said)
+    return found + block(11, event)
+
+
+def _clean(value: Value) -> Value:
+    return redacted(value) if isinstance(value, str) else value
