@@ -205,6 +205,9 @@ async def test_an_event_that_is_too_large_is_refused(database: Database) -> None
     with pytest.raises(ValueError, match="an event may have 524288"):
         async with database.work() as work:
             await work.publish(Happened("a", "x" * 600_000))
+    with pytest.raises(ValueError, match="publish a reference to what is large"):
+        async with database.work() as work:
+            await work.publish(Happened("a", "x" * 500_000), headers={"note": "x" * 100_000})
     async with database.work() as work:
         await work.publish(Happened("a", "x" * 500_000))
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from atoll.data.database import Database
     from atoll.data.work import Work
 
-MAX_PAYLOAD = 512 * 1024  # bytes of JSON; brokers take 1 MiB by default, and the envelope and its headers come on top
+MAX_PAYLOAD = 512 * 1024  # bytes of JSON, headers too; brokers take 1 MiB by default, and the envelope comes on top
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")  # W3C Trace Context, section 3.3.1.5: 512 characters must be carried
 OutgoingEvent = tuple[UUID, str, int, str, str, str | None]  # id, subject, version, key, data, headers
@@ -71,12 +71,12 @@ def outgoing(
     if not kind.subject_:
         raise TypeError(f"{kind.__name__} has no subject; write class {kind.__name__}(Event, subject='...')")
     data = encode(event)
-    if len(data) > MAX_PAYLOAD:
-        raise ValueError(
-            f"{kind.__name__} is {len(data)} bytes of JSON; an event may have {MAX_PAYLOAD}: publish a reference to what is large"
-        )
     carried = trace_of_request() if headers is None else dict(headers)
     text = msgspec.json.encode(carried).decode() if carried else None
+    if (size := len(data) + len(text or "")) > MAX_PAYLOAD:
+        raise ValueError(
+            f"{kind.__name__} is {size} bytes of JSON; an event may have {MAX_PAYLOAD}: publish a reference to what is large"
+        )
     return uuid7(), kind.subject_, kind.version_, event_key(event), data.decode(), text
 
 
