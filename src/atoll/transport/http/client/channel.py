@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Hashable, Mapping
+from collections.abc import AsyncIterator, Hashable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +18,10 @@ from atoll.resilience.records import Hook, ignore
 from atoll.resilience.retry import IDEMPOTENCY_KEY
 from atoll.service import Handler, Request, Resilience, Stack, current_request
 from atoll.service.request import FOREVER
+from atoll.service.tracing import current_span
 from atoll.transport.http.client.balancing import balance, endpoint_url
 from atoll.transport.http.client.events import read_events
+from atoll.transport.http.client.observed import Attempt, attempt_plan
 from atoll.transport.http.client.passing import idempotency_key, passed_headers
 from atoll.transport.http.client.port import HttpClient, HttpReply, HttpStream
 from atoll.transport.http.client.reading import ReplyReader
@@ -118,8 +120,14 @@ class HttpChannel:
             endpoint: Endpoint = request.scope[Endpoint]
             written: Written = request.scope[Written]
             left = request.remaining()
-            headers: Mapping[str, str] = {**request.headers, DEADLINE_HEADER: write_remaining(left)}
-            return read(await http.send(method, endpoint.url + written.target, headers, written.body, left))
+            headers = {**request.headers, DEADLINE_HEADER: write_remaining(left)}
+            url = endpoint.url + written.target
+            if (span := current_span.get()) is None:
+                return read(await http.send(method, url, headers, written.body, left))
+            with Attempt(span, plan.span, request, headers) as attempt:
+                reply = await http.send(method, url, headers, written.body, left)
+                attempt.status = reply.status
+            return read(reply)
 
         return send
 
@@ -168,7 +176,7 @@ def _same_call(request: Request) -> Hashable:
 
 
 class _Plan:
-    __slots__ = ("name", "operation", "reader", "seconds", "write")
+    __slots__ = ("name", "operation", "reader", "seconds", "span", "write")
 
     def __init__(self, operation: Operation[Any, Any], seconds: float) -> None:
         self.operation = operation
@@ -176,3 +184,4 @@ class _Plan:
         self.seconds = seconds
         self.write = writer_for(operation)
         self.reader = ReplyReader(operation)
+        self.span = attempt_plan(operation)

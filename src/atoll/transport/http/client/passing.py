@@ -9,13 +9,14 @@ from atoll.contracts import Operation
 from atoll.contracts.ids import uuid7
 from atoll.resilience.retry import IDEMPOTENCY_KEY
 from atoll.service import Caller, Request
+from atoll.service.tracing import trace_headers
 
-PASSED = ("traceparent", "tracestate", "x-request-id")
+PASSED = ("x-request-id", "baggage")
 
 
 def passed_headers(current: Request | None, peer_header: str | None) -> dict[str, str]:
     """What flows from the request that is being handled now into a call. Identity only goes with a peer's own proof."""
-    headers: dict[str, str] = {}
+    headers = trace_headers(None if current is None else current.headers)
     if peer_header is not None:
         headers["atoll-peer"] = peer_header
     if current is None:

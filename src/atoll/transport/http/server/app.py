@@ -11,14 +11,16 @@ from typing import Any
 from atoll.contracts import Error, Internal, MethodNotAllowed, NotFound, Operation, TooLarge, Unavailable
 from atoll.contracts.ids import uuid7
 from atoll.service import Handler, Health
+from atoll.service.tracing import current_span
 from atoll.transport.http.errors import RequestTimeout, UnreadBody
 from atoll.transport.http.limits import HttpLimits
 from atoll.transport.http.server.asgi import ASGIApp, Event, Identify, Receive, Scope, Send
 from atoll.transport.http.server.body import Disconnected
 from atoll.transport.http.server.exchange import BrokeOff, Endpoint, Exchange, send_reply
 from atoll.transport.http.server.mounts import MountFailed, Mounts
+from atoll.transport.http.server.observed import ObservedEndpoint
 from atoll.transport.http.server.operation import OperationEndpoint
-from atoll.transport.http.server.pages import document_page, health_pages
+from atoll.transport.http.server.pages import document_page, health_pages, text_page
 from atoll.transport.http.server.replies import CLOSE_HEADER, RawHeaders, Reply, problem_reply
 from atoll.transport.http.server.router import Router
 
@@ -39,7 +41,8 @@ class HttpApp:
 
     routes: the handler of each operation, with its layers around it; for a `Stream` it is an async generator, or returns
     one. identify: tells who calls. documents: JSON by path, ``/openapi.json`` say. mounts: ASGI applications by prefix;
-    what the service serves itself comes first. TypeError for two that serve the same.
+    what the service serves itself comes first. pages: texts by path that are made anew for each request, ``/metrics`` say,
+    from an ``accept`` header to content type and body. TypeError for two that serve the same.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class HttpApp:
         health: Health,
         mounts: Mapping[str, ASGIApp] | None = None,
         documents: Mapping[str, bytes] | None = None,
+        pages: Mapping[str, Callable[[str], tuple[str, bytes]]] | None = None,
         limits: HttpLimits | None = None,
         report: Report = log_failure,
     ) -> None:
@@ -59,6 +63,8 @@ class HttpApp:
         self._report = report
         self._mounts = Mounts(mounts or {})
         self._router = _router(routes, identify, health, documents or {}, limits or HttpLimits())
+        for path, text in (pages or {}).items():
+            _add(self._router, "GET", path, text_page(text))
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._closing = asyncio.Event()
@@ -134,7 +140,11 @@ class HttpApp:
     def _failed(self, exchange: Exchange, failure: Exception) -> Reply:
         scope = exchange.scope
         exchange.headers.raw.setdefault(_REQUEST_ID, str(uuid7()).encode())
-        self._report(f"{scope['method']} {scope['path']} ({exchange.headers[_REQUEST_ID.decode()]})", failure)
+        token = current_span.set(exchange.span)  # it has ended, and the log still tells which one it was
+        try:
+            self._report(f"{scope['method']} {scope['path']} ({exchange.headers[_REQUEST_ID.decode()]})", failure)
+        finally:
+            current_span.reset(token)
         return problem_reply(Internal("the service failed; its log says why, under this x-request-id"), scope["path"])
 
     def _common(self, exchange: Exchange) -> RawHeaders:
@@ -168,7 +178,8 @@ def _router(
 ) -> Router[Endpoint]:
     router: Router[Endpoint] = Router()
     for operation, handler in routes.items():
-        _add(router, operation.method, operation.path, OperationEndpoint(operation, handler, identify, limits))
+        endpoint = OperationEndpoint(operation, handler, identify, limits)
+        _add(router, operation.method, operation.path, ObservedEndpoint(operation, endpoint))
     for path, page in health_pages(health).items():
         _add(router, "GET", path, page)
     for path, document in documents.items():

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any, Protocol
 
+from atoll.service.tracing import Span
 from atoll.transport.http.server.asgi import Receive, Scope, Send
 from atoll.transport.http.server.body import discard
 from atoll.transport.http.server.headers import Headers
@@ -14,9 +15,12 @@ from atoll.transport.http.server.router import NO_VALUES, Values
 
 
 class Exchange:
-    """values: the path's parameters, in order. closing: set when the server drains, so that endless replies end."""
+    """values: the path's parameters, in order. span: of an operation that is traced.
 
-    __slots__ = ("closing", "headers", "receive", "scope", "send", "values")
+    closing: set when the server drains, so that endless replies end.
+    """
+
+    __slots__ = ("closing", "headers", "receive", "scope", "send", "span", "values")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, closing: asyncio.Event) -> None:
         self.scope = scope
@@ -25,6 +29,7 @@ class Exchange:
         self.closing = closing
         self.headers = Headers(scope["headers"])
         self.values: Values = NO_VALUES
+        self.span: Span | None = None
 
 
 class BrokeOff(Exception):

@@ -39,6 +39,21 @@ def document_page(document: bytes) -> Endpoint:
     return page
 
 
+def text_page(text: Callable[[str], tuple[str, bytes]]) -> Endpoint:
+    """A page made anew for each request. text: from its ``accept`` header to content type and body."""
+
+    async def page(exchange: Exchange) -> Reply:
+        kind, body = text(exchange.headers.get("accept") or "")
+        headers = [
+            (b"content-type", kind.encode()),
+            (b"content-length", b"%d" % len(body)),
+            (b"cache-control", b"no-store"),
+        ]
+        return Reply(200, headers, body)
+
+    return page
+
+
 def _report_page(report: Callable[[], Awaitable[HealthReport]]) -> Endpoint:
     async def page(_: Exchange) -> Reply:
         found = await report()
