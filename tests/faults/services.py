@@ -13,14 +13,14 @@ from pathlib import Path
 from tests.faults.bank import Bank
 
 from atoll.contracts import PUBLIC, Api, Conflict, Event, Message, Operation
-from atoll.contracts.policies import BreakerPolicy, ClientPolicy
+from atoll.contracts.policies import BreakerPolicy, ClientPolicy, ConsumerPolicy, EventPolicy
 from atoll.data import Aggregate, Connection, Database, Projection, Stored, Work, applies, load, projects, save
-from atoll.messaging import DeadLetters, consumer, parking
+from atoll.messaging import DeadLetters, consumer
 from atoll.sagas import Saga, Sagas, saga
 from atoll.service import Resilience, Service, consumes, current_request, implements
 
-parking.DELAYS = (0.1, 0.1, 0.1)  # the clock of this system runs faster
-consumer.RETRY_EVERY = 0.1
+consumer.RETRY_EVERY = 0.1  # the clock of this system runs faster
+FAST = ConsumerPolicy(event=EventPolicy(delays=(0.1, 0.1, 0.1)))
 
 
 class Place(Message):
@@ -230,11 +230,12 @@ orders = Service(
     projections=[OrderList],
     publishes=[OrderPlaced, ParcelArrived],
     migrations="somewhere:else",
-    resilience=Resilience(client=ClientPolicy(breaker=BreakerPolicy(shortest=0.2, longest=1.0))),  # also faster
+    resilience=Resilience(client=ClientPolicy(breaker=BreakerPolicy(shortest=0.2, longest=1.0)), consumer=FAST),
 )
 payments = Service(
     "payments",
     handlers=[charge, refund, take_back, reserve, release, redrive],
     publishes=[Captured],
     migrations="somewhere:else",
+    resilience=Resilience(consumer=FAST),
 )

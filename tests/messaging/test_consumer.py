@@ -14,8 +14,9 @@ from tests.messaging.conftest import (
     recorder,
 )  # fmt: skip
 
+from atoll.contracts.policies import ConsumerPolicy, EventPolicy
 from atoll.data import Database, Work
-from atoll.messaging import Broker, DeadLetters, Relay, parking
+from atoll.messaging import Broker, DeadLetters, Relay
 from atoll.messaging.broker import partition_of
 from atoll.service import Request, current_request
 
@@ -104,9 +105,8 @@ async def test_a_redelivered_message_has_no_second_effect(
 
 
 async def test_a_failing_message_is_tried_three_times_then_parked_with_its_followers(
-    database: Database, broker: Broker, relay: Relay, monkeypatch: pytest.MonkeyPatch
+    database: Database, broker: Broker, relay: Relay
 ) -> None:
-    monkeypatch.setattr(parking, "DELAYS", (0.3, 0.3, 0.3))
     tries = Counter[tuple[str, int]]()
 
     async def fail_first(event: Counted) -> None:
@@ -114,7 +114,9 @@ async def test_a_failing_message_is_tried_three_times_then_parked_with_its_follo
         if (event.key, event.n) == ("a", 0) and tries["a", 0] <= 4:
             raise ValueError("not yet")
 
-    consumer = consumer_of(database, broker, recorder(before=fail_first))
+    consumer = consumer_of(
+        database, broker, recorder(before=fail_first), policy=ConsumerPolicy(event=EventPolicy(delays=(0.3, 0.3, 0.3)))
+    )
     await consumer.start()
     await publish(database, "a", 0, 1, 2)
     await publish(database, "b", 0, 1, 2)
@@ -127,16 +129,17 @@ async def test_a_failing_message_is_tried_three_times_then_parked_with_its_follo
 
 
 async def test_an_exhausted_message_becomes_a_dead_letter_and_its_followers_go_on(
-    database: Database, broker: Broker, relay: Relay, monkeypatch: pytest.MonkeyPatch
+    database: Database, broker: Broker, relay: Relay
 ) -> None:
-    monkeypatch.setattr(parking, "DELAYS", (0.1, 0.1, 0.1))
     poisoned = True
 
     async def poison(event: Counted) -> None:
         if event.n == 0 and poisoned:
             raise ValueError("never")
 
-    consumer = consumer_of(database, broker, recorder(before=poison))
+    consumer = consumer_of(
+        database, broker, recorder(before=poison), policy=ConsumerPolicy(event=EventPolicy(delays=(0.1, 0.1, 0.1)))
+    )
     await consumer.start()
     await publish(database, "a", 0, 1, 2)
     assert await handled(database, 2) == {"a": [1, 2]}
@@ -186,7 +189,9 @@ async def test_unordered_consumers_park_only_what_fails(database: Database, brok
         if event.n == 0:
             raise ValueError("never")
 
-    consumer = consumer_of(database, broker, recorder(before=poison), ordered=False)
+    consumer = consumer_of(
+        database, broker, recorder(before=poison), policy=ConsumerPolicy(event=EventPolicy(ordered=False))
+    )
     await consumer.start()
     await publish(database, "a", 0, 1, 2)
     found = await handled(database, 2)
@@ -194,9 +199,7 @@ async def test_unordered_consumers_park_only_what_fails(database: Database, brok
     assert sorted(found["a"]) == [1, 2]
 
 
-async def test_a_handler_that_hangs_is_ended(
-    database: Database, broker: Broker, relay: Relay, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_handler_that_hangs_is_ended(database: Database, broker: Broker, relay: Relay) -> None:
     hung = Counter[int]()
 
     async def hang(event: Counted) -> None:
@@ -204,7 +207,9 @@ async def test_a_handler_that_hangs_is_ended(
         if event.n == 0 and hung[0] == 1:
             await asyncio.Event().wait()
 
-    consumer = consumer_of(database, broker, recorder(before=hang), timeout=0.3)
+    consumer = consumer_of(
+        database, broker, recorder(before=hang), policy=ConsumerPolicy(event=EventPolicy(deadline=0.3))
+    )
     await consumer.start()
     await publish(database, "a", 0, 1)
     assert await handled(database, 2) == {"a": [0, 1]}

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import pytest
 from tests.messaging.conftest import Counted, consumer_of, eventually, handled, ledger, publish, recorder, sql
 
+from atoll.contracts.policies import ConsumerPolicy, EventPolicy
 from atoll.data import Database
-from atoll.messaging import Consumer, Relay, parking, pump
+from atoll.messaging import Consumer, Relay, pump
 from atoll.messaging.broker import Delivery
 from atoll.messaging.memory import MemoryBroker, MemorySubscription
 
@@ -110,17 +111,16 @@ async def test_a_message_is_acknowledged_after_its_handler_has_committed(
 
 
 async def test_a_parked_message_that_was_handled_elsewhere_is_not_handled_again(
-    database: Database, run: Callable[..., Awaitable[Consumer]], monkeypatch: pytest.MonkeyPatch
+    database: Database, run: Callable[..., Awaitable[Consumer]]
 ) -> None:
     """A holder of the partition that had lost it commits late, after the next one has parked the message."""
-    monkeypatch.setattr(parking, "DELAYS", (3600.0,))
     failing = True
 
     async def fail(event: Counted) -> None:
         if event.n == 0 and failing:
             raise ValueError("not yet")
 
-    await run(MemoryBroker(), recorder(before=fail))
+    await run(MemoryBroker(), recorder(before=fail), policy=ConsumerPolicy(event=EventPolicy(delays=(3600.0,))))
     await publish(database, "a", 0)
     await eventually(lambda: _parked(database, 1), within=SOON)
     failing = False
@@ -134,9 +134,8 @@ async def test_a_parked_message_that_was_handled_elsewhere_is_not_handled_again(
 
 
 async def test_a_message_that_was_parked_and_handled_is_known_when_it_comes_again(
-    database: Database, run: Callable[..., Awaitable[Consumer]], monkeypatch: pytest.MonkeyPatch
+    database: Database, run: Callable[..., Awaitable[Consumer]]
 ) -> None:
-    monkeypatch.setattr(parking, "DELAYS", (0.05,))
     tries = 0
 
     async def fail(event: Counted) -> None:
@@ -146,7 +145,7 @@ async def test_a_message_that_was_parked_and_handled_is_known_when_it_comes_agai
             raise ValueError("not yet")
 
     broker = MemoryBroker()
-    await run(broker, recorder(before=fail))
+    await run(broker, recorder(before=fail), policy=ConsumerPolicy(event=EventPolicy(delays=(0.05,))))
     await publish(database, "a", 0)
     await handled(database, 1, within=SOON)
     (body,) = [stored.body for log in broker._logs for stored in log]

@@ -45,7 +45,7 @@ async def nothing(request: Request) -> None:
 
 
 def read(kind: type[Event], body: bytes, upcasters: Iterable[Upcaster] = ()) -> Any:
-    return Routes({kind: nothing}, ordered=True, upcasters=upcasters).read("user.named", 0, body).event
+    return Routes({kind: nothing}, upcasters=upcasters).read("user.named", 0, body).event
 
 
 def test_one_that_knows_version_2_reads_1() -> None:
@@ -72,7 +72,7 @@ def test_what_cannot_be_read_says_in_a_line_what_to_do(kind: type[Event], body: 
 
 def test_a_subject_that_nobody_consumes_says_so() -> None:
     with pytest.raises(Undecodable, match=r"no handler of this release consumes user\.gone .*user\.named.*redrive"):
-        Routes({Named: nothing}, ordered=True).read("user.gone", 0, written(1, user="u"))
+        Routes({Named: nothing}).read("user.gone", 0, written(1, user="u"))
 
 
 async def test_a_missing_upcaster_is_a_dead_letter_and_a_release_that_has_it_handles_it(database: Database) -> None:

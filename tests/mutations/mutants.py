@@ -171,7 +171,7 @@ INBOX = (
     ),
     Mutant(
         "one attempt", "3 at once with short jittered backoff",
-        "messaging/handling.py", "ATTEMPTS = 3 ", "ATTEMPTS = 1 ",
+        "contracts/policies.py", "RetryPolicy(base=0.05, most=0.4)", "RetryPolicy(1, base=0.05, most=0.4)",
         (f"{CONSUMER}a_failing_message_is_tried_three_times_then_parked_with_its_followers",), short=False,
     ),
     Mutant(
@@ -197,17 +197,17 @@ INBOX = (
     ),
     Mutant(
         "no opting out", "unless the consumer opts out",
-        "messaging/incoming.py", "envelope.key if self._ordered else envelope.id", "envelope.key",
+        "messaging/incoming.py", "envelope.key if route.policy.ordered else envelope.id", "envelope.key",
         (f"{CONSUMER}unordered_consumers_park_only_what_fails",), short=False,
     ),
     Mutant(
         "no lanes", "messages with one key are handled one after the other",
-        "messaging/pump.py", "        return incoming.message.key, lambda:", "        return str(delivery.sequence), lambda:",
+        "messaging/pump.py", "        key = incoming.message.key\n", "        key = str(delivery.sequence)\n",
         (f"{CONSUMER}order_by_key_and_keys_in_parallel",),
     ),
     Mutant(
         "one lane", "different keys in parallel",
-        "messaging/pump.py", "        return incoming.message.key, lambda:", '        return "", lambda:',
+        "messaging/pump.py", "        key = incoming.message.key\n", '        key = ""\n',
         (f"{CONSUMER}order_by_key_and_keys_in_parallel",), short=False,
     ),
     Mutant(

@@ -53,7 +53,7 @@ async def test_one_is_shown_with_what_waits_of_its_key(database: Database, datab
     await die(database, "1")
     async with database.work() as work:
         later = Message("id-later", "1", "order.placed", 3, b"{}")
-        await park(work, "payments", later, Failure(3, "ValueError: no", ""))
+        await park(work, "payments", later, Failure(3, "ValueError: no", ""), 10.0)
     detail = await show_letter(databases, "payments", 1)
     assert detail.of.letter.stack == "Traceback:\nZeroDivisionError: division by zero"
     assert detail.of.letter.headers["message-source"] == "/shop/orders"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from atoll.contracts import Event, Raw, upcasts
-from atoll.serve.consumers import refuse_wrong_upcasters
+from atoll.serve.consumers import refuse_wrong_consumers
 from atoll.serve.failure import CannotServe
 from atoll.service import Service, consumes
 
@@ -30,9 +30,9 @@ def another(raw: Raw) -> Raw:
 
 
 def test_two_upcasters_of_one_version_are_named() -> None:
-    refuse_wrong_upcasters(Service("users", handlers=[rename], upcasters=[one, one]))
+    refuse_wrong_consumers(Service("users", handlers=[rename], upcasters=[one, one]))
     with pytest.raises(CannotServe, match=r"one and .*another both upcast version 1 of Renamed; keep one"):
-        refuse_wrong_upcasters(Service("users", handlers=[rename], upcasters=[one, another]))
+        refuse_wrong_consumers(Service("users", handlers=[rename], upcasters=[one, another]))
 
 
 def test_what_is_no_upcaster_is_refused_where_it_is_listed() -> None:

@@ -6,11 +6,12 @@ file of the layer that it belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from atoll.contracts.errors import Error
+from atoll.contracts.events import Event
 from atoll.contracts.operations import RateLimit
 
 IN_FLIGHT = 1000  # Polly's default for a bulkhead
@@ -191,6 +192,53 @@ class ServerPolicy:
     def __post_init__(self) -> None:
         _whole(self, "in_flight", self.in_flight, 1)
         _rate(self, self.rate_limit)
+
+
+@dataclass(frozen=True, slots=True)
+class EventPolicy:
+    """How a consumer handles the messages of one event.
+
+    deadline: for an attempt, which is then cancelled and has failed. retry: attempts at once, each a transaction of its own.
+    delays: before each later attempt, after the last of which it is a dead letter. in_flight: handlers of it at once in an
+    instance; None: only the consumer's bound. ordered: False lets messages of one key overtake each other, and none waits
+    behind a parked one. batch: messages at the most that a handler of a list gets at once.
+    """
+
+    deadline: float = 60.0
+    retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(base=0.05, most=0.4))
+    delays: tuple[float, ...] = (10.0, 60.0, 600.0)
+    in_flight: int | None = None
+    ordered: bool = True
+    batch: int = 64
+
+    def __post_init__(self) -> None:
+        _positive(self, "deadline", self.deadline)
+        for delay in self.delays:
+            _positive(self, "delays", delay)
+        if self.in_flight is not None:
+            _whole(self, "in_flight", self.in_flight, 1)
+        _whole(self, "batch", self.batch, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerPolicy:
+    """How an instance consumes. in_flight: handlers at once; each holds a connection, and the pool's default is 10.
+
+    window: messages of a partition held in memory at once. event: for all events; events: for one of them.
+    """
+
+    in_flight: int = 8
+    window: int = 64
+    event: EventPolicy = field(default_factory=EventPolicy)
+    events: Mapping[type[Event], EventPolicy] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _whole(self, "in_flight", self.in_flight, 1)
+        _whole(self, "window", self.window, 1)
+
+    def of(self, event: type[Event]) -> EventPolicy:
+        """What holds for one event."""
+        return self.events.get(event, self.event)
 
 
 def _rate(policy: object, limit: RateLimit | None) -> None:

@@ -6,6 +6,7 @@ It must not import any room but `data`, `service` and `contracts`; nats-py stays
 
 from atoll.messaging.broker import Broker, Delivery, Passing, Subscription, SubscriptionEnded, Tail, open_broker
 from atoll.messaging.consumer import Consumer
+from atoll.messaging.consumers import Consumers, ConsumerView
 from atoll.messaging.dead_letters import DeadLetter, DeadLetters, Letters
 from atoll.messaging.envelope import Envelope
 from atoll.messaging.relay import Relay
@@ -13,6 +14,8 @@ from atoll.messaging.relay import Relay
 __all__ = [
     "Broker",
     "Consumer",
+    "ConsumerView",
+    "Consumers",
     "DeadLetter",
     "DeadLetters",
     "Delivery",

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from atoll.contracts import Event, Unavailable, Upcaster
+from atoll.contracts.policies import ConsumerPolicy
 from atoll.data import Database
 from atoll.data.partitions import Partitions
 from atoll.data.postgres import DRIVER_ERRORS, one_line
 from atoll.messaging import parking
 from atoll.messaging.broker import Broker
+from atoll.messaging.consumers import note_seen, paused_subjects
 from atoll.messaging.handling import Handling
 from atoll.messaging.incoming import Routes
-from atoll.messaging.pump import Pump
+from atoll.messaging.pump import Limits, Pump
 from atoll.service import Handler
 
 log = logging.getLogger("atoll.messaging")
 
-IN_FLIGHT = 8  # handlers at once: each holds a connection, and the pool's default is 10
-WINDOW = 64  # messages of a partition held at once, so that one busy key does not starve the others
-TIMEOUT = 60.0  # seconds for one attempt of a handler
-RETRY_EVERY = 1.0  # seconds between two looks for parked messages that are due
+RETRY_EVERY = 1.0  # seconds between two looks for parked messages that are due, and for what was paused
 RETRY_BATCH = 100
 ORPHANS_EVERY = 60  # looks
 _AWAY: tuple[type[Exception], ...] = (*DRIVER_ERRORS, Unavailable)
@@ -32,9 +31,9 @@ class Consumer:
     """Delivers events to the service's handlers; a `Component`.
 
     subscriptions: the handler for each event; it finds its unit of work in ``request.scope[Work]``, and the inbox row is in
-    the same transaction. group: the service's name; the instances of a group share the work. in_flight: handlers at once in
-    this instance. ordered: False lets messages of one key overtake each other, and none waits behind a parked one.
-    timeout: seconds that one attempt may take. upcasters: how older versions of the events are read.
+    the same transaction. group: the service's name; the instances of a group share the work. policy: attempts, times and
+    bounds, for all events and for each. batched: events whose handlers want a list of them, and handle it as one.
+    upcasters: how older versions of the events are read.
 
     A handler that fails is tried 3 times at once, then after 10 s, 1 min and 10 min, then its message is a dead letter.
     """
@@ -46,17 +45,17 @@ class Consumer:
         subscriptions: Mapping[type[Event], Handler],
         *,
         group: str,
-        in_flight: int = IN_FLIGHT,
-        ordered: bool = True,
-        timeout: float = TIMEOUT,
+        policy: ConsumerPolicy | None = None,
+        batched: Collection[type[Event]] = (),
         upcasters: Iterable[Upcaster] = (),
     ) -> None:
         self._database = database
         self._broker = broker
         self._group = group
-        self._timeout = timeout
-        self._routes = Routes(subscriptions, ordered=ordered, upcasters=upcasters)
-        self._limit = asyncio.Semaphore(in_flight)
+        policy = policy or ConsumerPolicy()
+        self._window = policy.window
+        self._routes = Routes(subscriptions, policy=policy, batched=batched, upcasters=upcasters)
+        self._limits = Limits(policy, self._routes)
         self._pumps: dict[int, Pump] = {}
         self._retrying: asyncio.Task[None] | None = None
         self._partitions = Partitions(
@@ -83,15 +82,16 @@ class Consumer:
         return self._partitions.mine
 
     def _taken(self, partition: int) -> None:
-        handling = Handling(self._database, self._routes, consumer=self._group, timeout=self._timeout)
+        handling = Handling(self._database, self._routes, consumer=self._group)
         self._pumps[partition] = Pump(
             self._broker,
             handling,
             self._routes,
             group=self._group,
             partition=partition,
-            limit=self._limit,
-            window=WINDOW,
+            limits=self._limits,
+            window=self._window,
+            wanted=self._wanted,
         )
 
     async def _released(self, partition: int) -> None:
@@ -103,24 +103,30 @@ class Consumer:
     async def _lost(self) -> None:
         await asyncio.gather(*(self._released(partition) for partition in list(self._pumps)))
 
+    async def _wanted(self) -> frozenset[str]:
+        async with self._database.connection() as connection:
+            return frozenset(self._routes.subjects) - await paused_subjects(connection, self._group)
+
     async def _retry(self) -> None:
         looks = 0
         while True:
-            await asyncio.sleep(RETRY_EVERY)
-            if not self._pumps:
-                continue
             try:
                 await self._look_for_due(orphans=looks % ORPHANS_EVERY == 0)
                 looks += 1
             except _AWAY as error:
                 log.debug("parked messages wait, the database is away: %s", one_line(error))
+            await asyncio.sleep(RETRY_EVERY)
 
     async def _look_for_due(self, *, orphans: bool) -> None:
         mine = list(self._pumps)
         async with self._database.connection() as connection:
             if orphans:
+                await note_seen(connection, self._group, self._routes.subjects)
                 await parking.adopt_orphans(connection, self._group, mine)
-            due = await parking.due(connection, self._group, mine, RETRY_BATCH)
+            paused = await paused_subjects(connection, self._group)
+            due = await parking.due(connection, self._group, mine, RETRY_BATCH, paused) if mine else []
+        for reading in self._pumps.values():
+            reading.refresh(paused)
         for seq, partition, key in due:
             if (pump := self._pumps.get(partition)) is not None:
                 pump.retry(seq, key)

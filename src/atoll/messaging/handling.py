@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
+from atoll.contracts import DeadlineExceeded
 from atoll.crash import crash_point
 from atoll.data import Database, DatabaseUnavailable, Work
 from atoll.data.backoff import Backoff
 from atoll.data.postgres import one_line
 from atoll.messaging import parking
-from atoll.messaging.inbox import Admission, admit, remember
+from atoll.messaging.inbox import Admission, admit, admit_all, remember
 from atoll.messaging.incoming import Failure, Incoming, Message, Routes, Undecodable, failure_of
 from atoll.service import Request, current_request
 
 log = logging.getLogger("atoll.messaging")
 T = TypeVar("T")
 
-ATTEMPTS = 3  # at once, before a message is parked
-BETWEEN = 0.05, 0.4  # seconds between them, first and most
 BEHIND = Failure(0, "waits behind another message of its key", "")
 Entry = Callable[[Work], Awaitable[Admission]]
 
@@ -31,16 +31,16 @@ class Stopping(Exception):
 
 
 class Handling:
-    """Handles messages of one consumer group. timeout: seconds that one attempt may take.
+    """Handles messages of one consumer group. paused: subjects that are left alone for now.
 
     Each method deals with its message for good, however long the database is away, or raises `Stopping`.
     """
 
-    def __init__(self, database: Database, routes: Routes, *, consumer: str, timeout: float) -> None:
+    def __init__(self, database: Database, routes: Routes, *, consumer: str) -> None:
         self._database = database
         self._routes = routes
         self._consumer = consumer
-        self._timeout = timeout
+        self.paused: frozenset[str] = frozenset()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -54,17 +54,39 @@ class Handling:
         async def enter(work: Work) -> Admission:
             found = await admit(work, self._consumer, message.id, message.key)
             if found is Admission.BEHIND:
-                await parking.park(work, self._consumer, message, BEHIND)
+                await self._park(work, message, BEHIND)
             return found
 
-        failure = await self._attempts(incoming, enter, ATTEMPTS)
+        failure = await self._attempts(incoming, enter, incoming.policy.retry.attempts)
         if failure is not None:
             log.warning(
                 "%s %s is parked after %d attempts: %s", message.subject, message.id, failure.attempts, failure.error
             )
             crash_point("before-park")
-            await self._surely(lambda work: parking.park(work, self._consumer, message, failure))
+            await self._surely(lambda work: self._park(work, message, failure))
             crash_point("after-park")
+
+    async def batch(self, incomings: Sequence[Incoming]) -> None:
+        """Messages of one event, in their order: one unit of work for all. One that fails is split until the culprit is found."""
+        if len(incomings) == 1:
+            await self.live(incomings[0])
+            return
+        fresh: list[Any] = []
+
+        async def enter(work: Work) -> Admission:
+            fresh.clear()
+            keys = [(incoming.message.id, incoming.message.key) for incoming in incomings]
+            for incoming, found in zip(incomings, await admit_all(work, self._consumer, keys), strict=True):
+                if found is Admission.BEHIND:
+                    await self._park(work, incoming.message, BEHIND)
+                elif found is Admission.FRESH:
+                    fresh.extend(incoming.event)
+            return Admission.FRESH if fresh else Admission.HANDLED
+
+        if await self._attempts(replace(incomings[0], event=fresh, headers={}), enter, 1) is not None:
+            half = len(incomings) // 2
+            await self.batch(incomings[:half])
+            await self.batch(incomings[half:])
 
     async def undecodable(self, message: Message, error: Undecodable) -> None:
         """A message that is no event: a dead letter at once."""
@@ -75,7 +97,7 @@ class Handling:
         """Tries a parked message again; the seq of the next one of its key if that is due now."""
         following: int | None = None
         row = await self._surely(lambda work: parking.take(work, seq))
-        if row is None:
+        if row is None or row["subject"] in self.paused:
             return None
         message = Message(row["message_id"], row["key"], row["subject"], row["partition"], row["body"], row["attempts"])
 
@@ -93,7 +115,8 @@ class Handling:
         except Undecodable as error:  # this release no longer knows what an older one parked
             failure: Failure | None = failure_of(error, message.attempts + 1)
         else:
-            failure = await self._attempts(incoming, enter, ATTEMPTS if message.attempts == 0 else 1, message.attempts)
+            tries = incoming.policy.retry.attempts if message.attempts == 0 else 1
+            failure = await self._attempts(incoming, enter, tries, message.attempts)
         if failure is None:
             return following
         return await self._again_later(seq, message, failure)
@@ -101,7 +124,8 @@ class Handling:
     async def _again_later(self, seq: int, message: Message, failure: Failure) -> int | None:
         async def decide(work: Work) -> int | None:
             row = await parking.take(work, seq)
-            if row is None or await parking.postpone(work, row, failure):
+            delays = self._routes.policy(message.subject).delays
+            if row is None or await parking.postpone(work, row, failure, delays):
                 return None
             what = message.subject, message.id, failure.attempts, failure.error
             log.error("%s %s is a dead letter after %d attempts: %s", *what)
@@ -111,8 +135,15 @@ class Handling:
 
         return await self._surely(decide)
 
+    async def _park(self, work: Work, message: Message, failure: Failure) -> None:
+        delays = self._routes.policy(message.subject).delays
+        if delays or failure is BEHIND:
+            await parking.park(work, self._consumer, message, failure, delays[0] if delays else 0.0)
+        else:
+            await parking.bury(work, self._consumer, message, failure)
+
     async def _attempts(self, incoming: Incoming, enter: Entry, tries: int, before: int = 0) -> Failure | None:
-        backoff = Backoff(first=BETWEEN[0], most=BETWEEN[1])
+        backoff = Backoff(first=incoming.policy.retry.base, most=incoming.policy.retry.most)
         away = Backoff(first=0.05, most=2.0)
         failure: Failure | None = None
         tried = 0
@@ -135,21 +166,23 @@ class Handling:
         return failure
 
     async def _attempt(self, incoming: Incoming, enter: Entry) -> None:
-        request = Request(
-            incoming.message.subject,
-            incoming.event,
-            headers=incoming.headers,
-            deadline=time.monotonic() + self._timeout,
-        )
+        limit = incoming.policy.deadline
+        deadline = time.monotonic() + limit
+        request = Request(incoming.message.subject, incoming.event, headers=incoming.headers, deadline=deadline)
         token = current_request.set(request)
+        timer = asyncio.timeout(limit)
         try:
-            async with asyncio.timeout(self._timeout), self._database.work() as work:
+            async with timer, self._database.work() as work:
                 crash_point("before-inbox")
                 if await enter(work) is Admission.FRESH:
                     request.scope[Work] = work
                     crash_point("after-inbox")
                     await incoming.handler(request)
                     crash_point("after-handler")
+        except TimeoutError as error:
+            if not timer.expired():
+                raise
+            raise DeadlineExceeded(f"the handler had not returned after {limit:g} s and was cancelled") from error
         finally:
             current_request.reset(token)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from atoll.contracts import Event, Upcaster, decoder_for_event
+from atoll.contracts.policies import ConsumerPolicy, EventPolicy
 from atoll.contracts.upcasting import DecodeEvent
 from atoll.messaging.envelope import decode_envelope
 from atoll.service import Handler
@@ -27,12 +28,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message whose event could be decoded."""
+    """A message whose event could be decoded. event: what the handler gets; a list of one where it wants lists."""
 
     message: Message
     event: Any
     headers: Mapping[str, str]
     handler: Handler
+    policy: EventPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Failure:
 class _Route:
     decode: DecodeEvent[Any]
     handler: Handler
+    policy: EventPolicy
+    batched: bool
 
 
 class Undecodable(Exception):
@@ -55,19 +59,35 @@ class Undecodable(Exception):
 
 
 class Routes:
-    """Which handler gets which event; the decoders are made once, and read every version (see `upcasting`)."""
+    """Which handler gets which event, and how; the decoders are made once, and read every version (see `upcasting`).
+
+    batched: the events whose handlers want lists.
+    """
 
     def __init__(
-        self, subscriptions: Mapping[type[Event], Handler], *, ordered: bool, upcasters: Iterable[Upcaster] = ()
+        self,
+        subscriptions: Mapping[type[Event], Handler],
+        *,
+        policy: ConsumerPolicy | None = None,
+        batched: Collection[type[Event]] = (),
+        upcasters: Iterable[Upcaster] = (),
     ) -> None:
         self._routes: dict[str, _Route] = {}
-        self._ordered = ordered
+        self._policy = policy or ConsumerPolicy()
         steps = tuple(upcasters)
         for event, handler in subscriptions.items():
             if event.subject_ in self._routes:
                 raise TypeError(f"two events of the subject {event.subject_!r} are consumed; keep one")
-            self._routes[event.subject_] = _Route(decoder_for_event(event, steps), handler)
+            self._routes[event.subject_] = _Route(
+                decoder_for_event(event, steps), handler, self._policy.of(event), event in batched
+            )
         self.subjects = tuple(sorted(self._routes))
+        self.batched = frozenset(event.subject_ for event in batched)
+
+    def policy(self, subject: str) -> EventPolicy:
+        """How messages of this subject are handled, even one that is not consumed any more."""
+        route = self._routes.get(subject)
+        return self._policy.event if route is None else route.policy
 
     def read(self, subject: str, partition: int, body: bytes) -> Incoming:
         """The event in the body; Undecodable if there is none."""
@@ -82,8 +102,10 @@ class Routes:
         except Exception as error:  # whatever a decoder raises: a message that nobody can read must not stop the others
             why = str(error)
             raise Undecodable(why if why.startswith(f"{subject} ") else f"{subject}: {why}") from error
-        key = envelope.key if self._ordered else envelope.id
-        return Incoming(Message(envelope.id, key, subject, partition, body), event, envelope.headers(), route.handler)
+        key = envelope.key if route.policy.ordered else envelope.id
+        message = Message(envelope.id, key, subject, partition, body)
+        given = [event] if route.batched else event
+        return Incoming(message, given, envelope.headers(), route.handler, route.policy)
 
 
 def failure_of(error: BaseException, attempts: int) -> Failure:

@@ -7,14 +7,12 @@ delays that a message was given so far.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from atoll.data import Connection, Row, Work
 from atoll.messaging.inbox import remember
 from atoll.messaging.incoming import Failure, Message
-
-DELAYS = (10.0, 60.0, 600.0)  # seconds between the later attempts; after the last one it is a dead letter
 
 _COLUMNS = "consumer, partition, key, message_id, subject, body, attempts, error, stack"
 _PARK = f"""
@@ -28,7 +26,7 @@ ON CONFLICT (consumer, message_id) DO NOTHING
 _HEAD = "SELECT seq FROM atoll.parked WHERE consumer = $1 AND key = $2 AND due IS NOT NULL FOR UPDATE"
 _DUE = """
 SELECT seq, partition, key FROM atoll.parked
-WHERE consumer = $1 AND partition = ANY($2) AND due <= now() ORDER BY due, seq LIMIT $3
+WHERE consumer = $1 AND partition = ANY($2) AND due <= now() AND subject <> ALL($4) ORDER BY due, seq LIMIT $3
 """
 _TAKE = "SELECT * FROM atoll.parked WHERE seq = $1 AND due IS NOT NULL FOR UPDATE"
 _REMOVE = "DELETE FROM atoll.parked WHERE seq = $1"
@@ -51,10 +49,10 @@ UPDATE atoll.parked SET due = now() WHERE seq IN (
 """
 
 
-async def park(work: Work, consumer: str, message: Message, failure: Failure) -> None:
-    """Parks the message; it is due after the first delay, or waits behind others of its key."""
+async def park(work: Work, consumer: str, message: Message, failure: Failure, delay: float) -> None:
+    """Parks the message; it is due after the delay (seconds), or waits behind others of its key."""
     await work.fetchval(_HEAD, consumer, message.key)
-    await work.execute(_PARK, *_values(consumer, message, failure), timedelta(seconds=DELAYS[0]))
+    await work.execute(_PARK, *_values(consumer, message, failure), timedelta(seconds=delay))
 
 
 async def bury(work: Work, consumer: str, message: Message, failure: Failure) -> None:
@@ -64,10 +62,10 @@ async def bury(work: Work, consumer: str, message: Message, failure: Failure) ->
 
 
 async def due(
-    connection: Connection, consumer: str, partitions: Collection[int], limit: int
+    connection: Connection, consumer: str, partitions: Collection[int], limit: int, paused: Collection[str] = ()
 ) -> list[tuple[int, int, str]]:
-    """(seq, partition, key) of those that are due in these partitions."""
-    rows = await connection.fetch(_DUE, consumer, list(partitions), limit)
+    """(seq, partition, key) of those that are due in these partitions, without those of paused subjects."""
+    rows = await connection.fetch(_DUE, consumer, list(partitions), limit, list(paused))
     return [(row["seq"], row["partition"], row["key"]) for row in rows]
 
 
@@ -83,11 +81,11 @@ async def finish(work: Work, consumer: str, row: Row) -> int | None:
     return following
 
 
-async def postpone(work: Work, row: Row, failure: Failure) -> bool:
+async def postpone(work: Work, row: Row, failure: Failure, delays: Sequence[float]) -> bool:
     """Makes it due after its next delay; False if it has had them all."""
-    if row["delays"] >= len(DELAYS):
+    if row["delays"] >= len(delays):
         return False
-    delay = timedelta(seconds=DELAYS[row["delays"]])
+    delay = timedelta(seconds=delays[row["delays"]])
     await work.execute(_POSTPONE, row["seq"], failure.attempts, failure.error, failure.stack, delay)
     return True
 

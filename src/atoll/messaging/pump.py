@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from atoll.contracts import Unavailable
+from atoll.contracts.policies import ConsumerPolicy
 from atoll.crash import crash_point
 from atoll.data.backoff import Backoff
+from atoll.messaging.batch import Batch
 from atoll.messaging.broker import Broker, Delivery, Subscription, SubscriptionEnded
 from atoll.messaging.handling import Handling, Stopping
-from atoll.messaging.incoming import Message, Routes, Undecodable
-from atoll.messaging.lanes import Job, Lanes
+from atoll.messaging.incoming import Incoming, Message, Routes, Undecodable
+from atoll.messaging.lanes import Lanes
 
 log = logging.getLogger("atoll.messaging")
 
@@ -22,8 +24,20 @@ FETCH_WAIT = 30.0  # seconds
 EXTEND_EVERY = 10.0  # seconds; a third of the acknowledgement wait
 
 
+class Limits:
+    """Handlers at once in an instance: of all events, and of those that have a bound of their own."""
+
+    def __init__(self, policy: ConsumerPolicy, routes: Routes) -> None:
+        self.all = asyncio.Semaphore(policy.in_flight)
+        bounds = {subject: routes.policy(subject).in_flight for subject in routes.subjects}
+        self.own = {subject: asyncio.Semaphore(bound) for subject, bound in bounds.items() if bound is not None}
+
+
 class Pump:
-    """Reads one partition as long as it is ours. window: messages held at once, handled or waiting for their turn."""
+    """Reads one partition as long as it is ours. wanted: asks which subjects are not paused.
+
+    limits: handlers at once, see `Limits`. window: messages held at once, handled or waiting for their turn.
+    """
 
     def __init__(
         self,
@@ -33,17 +47,21 @@ class Pump:
         *,
         group: str,
         partition: int,
-        limit: asyncio.Semaphore,
+        limits: Limits,
         window: int,
+        wanted: Callable[[], Awaitable[frozenset[str]]],
     ) -> None:
         self._broker = broker
         self._handling = handling
         self._routes = routes
         self._group = group
         self._partition = partition
-        self._limit = limit
+        self._limits = limits
         self._window = window
-        self._lanes = Lanes(limit, self._broken)
+        self._wanted = wanted
+        self._stale = asyncio.Event()
+        self._lanes = Lanes(limits.all, self._broken)
+        self._batches = self._new_batches()
         self._stopping = False
         self._reading: asyncio.Task[None] | None = None
         self._held: dict[int, tuple[Delivery, float]] = {}
@@ -58,6 +76,12 @@ class Pump:
         if seq not in self._retrying:
             self._retrying.add(seq)
             self._lanes.submit(key, lambda: self._retry(seq))
+
+    def refresh(self, paused: frozenset[str]) -> None:
+        """Stops reading what is paused, and reads again what is not. What runs is finished; what waits comes again."""
+        if paused.intersection(self._routes.subjects) != self._handling.paused:
+            self._stale.set()
+            self._broken()
 
     async def stop(self) -> None:
         """Returns when the messages that are being handled are finished; the others stay with the broker."""
@@ -79,9 +103,10 @@ class Pump:
         backoff = Backoff(first=0.05, most=2.0)
         while not self._stopping:
             try:
-                subscription = await self._broker.subscribe(self._group, self._routes.subjects, self._partition)
+                subjects = await self._subjects()
+                subscription = await self._broker.subscribe(self._group, subjects, self._partition)
                 try:
-                    if not self._stopping:
+                    if not self._stopping and not self._stale.is_set():
                         await self._read_until_end(subscription, backoff)
                 finally:
                     await subscription.close()
@@ -95,10 +120,27 @@ class Pump:
                 await self._start_over()
                 await backoff.wait()
 
+    async def _subjects(self) -> Sequence[str]:
+        """Those that are wanted, as soon as there are any."""
+        while True:
+            self._stale.clear()
+            wanted = await self._wanted()
+            self._handling.paused = frozenset(self._routes.subjects) - wanted
+            if wanted:
+                return sorted(wanted)
+            await self._stale.wait()
+
+    def _new_batches(self) -> dict[str, Batch[tuple[Delivery, Incoming]]]:
+        return {
+            subject: Batch(self._limits.all, self._routes.policy(subject).batch, self._handle_batch)
+            for subject in self._routes.batched
+        }
+
     async def _start_over(self) -> None:
         """What waited comes again with the next subscription, so only what runs is finished."""
         await self._lanes.drain()
-        self._lanes = Lanes(self._limit, self._broken)
+        self._lanes = Lanes(self._limits.all, self._broken)
+        self._batches = self._new_batches()
         self._held.clear()
         self._retrying.clear()
 
@@ -126,17 +168,23 @@ class Pump:
             if delivery.sequence in self._held:
                 continue  # it came again while it is being handled
             self._held[delivery.sequence] = (delivery, now)
-            self._lanes.submit(*self._job(delivery))
+            self._submit(delivery)
 
-    def _job(self, delivery: Delivery) -> tuple[str, Job]:
+    def _submit(self, delivery: Delivery) -> None:
         try:
             incoming = self._routes.read(delivery.subject, self._partition, delivery.body)
         except Undecodable as error:
             name = f"{delivery.subject}/{self._partition}/{delivery.sequence}"  # what its own id is, nobody can tell
             message = Message(name, name, delivery.subject, self._partition, delivery.body)
             problem = error
-            return name, lambda: self._handle(delivery, self._handling.undecodable(message, problem))
-        return incoming.message.key, lambda: self._handle(delivery, self._handling.live(incoming))
+            self._lanes.submit(name, lambda: self._handle(delivery, self._handling.undecodable(message, problem)))
+            return
+        key = incoming.message.key
+        if (batch := self._batches.get(delivery.subject)) is not None:
+            self._lanes.submit_to(key, batch, (delivery, incoming))
+        else:
+            own = self._limits.own.get(delivery.subject)
+            self._lanes.submit(key, lambda: self._handle(delivery, self._handling.live(incoming)), own)
 
     async def _handle(self, delivery: Delivery, handling: Coroutine[Any, Any, None]) -> None:
         try:
@@ -148,6 +196,19 @@ class Pump:
             log.debug("a message of %s stays with the broker", delivery.subject)
         finally:
             self._held.pop(delivery.sequence, None)
+
+    async def _handle_batch(self, lot: Sequence[tuple[Delivery, Incoming]]) -> None:
+        try:
+            await self._handling.batch([incoming for _, incoming in lot])
+            crash_point("before-acknowledge")
+            for delivery, _ in lot:
+                await delivery.acknowledge()
+            crash_point("after-acknowledge")
+        except Stopping:
+            log.debug("%d messages of %s stay with the broker", len(lot), lot[0][0].subject)
+        finally:
+            for delivery, _ in lot:
+                self._held.pop(delivery.sequence, None)
 
     async def _retry(self, seq: int) -> None:
         following: int | None = seq

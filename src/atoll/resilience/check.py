@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from atoll.contracts import Api, Operation
+from atoll.contracts import Api, Event, Operation
 from atoll.contracts.policies import CallPolicy, PolicyError
 from atoll.service import Resilience
 
 
 def check_resilience(
-    resilience: Resilience, *, offers: Collection[Operation[Any, Any]], calls: Collection[type[Api]]
+    resilience: Resilience,
+    *,
+    offers: Collection[Operation[Any, Any]],
+    calls: Collection[type[Api]],
+    consumes: Collection[type[Event]] = (),
 ) -> None:
-    """`PolicyError`, one line, for what cannot work. offers: the service's own operations; calls: the Apis that it calls."""
+    """`PolicyError`, one line, for what cannot work.
+
+    offers: the service's own operations; calls: the Apis that it calls; consumes: the events that it consumes.
+    """
+    for event in resilience.consumer.events:
+        if event not in consumes:
+            raise PolicyError(f"resilience.consumer names {event.__name__}, which this service does not consume")
     for operation in resilience.operations:
         if operation not in offers:
             raise PolicyError(f"resilience.operations names {operation.qualified}, which this service does not offer")

@@ -11,10 +11,9 @@ from typing import Any
 
 from atoll.contracts import Event
 from atoll.data import Database
-from atoll.messaging import Consumer, Relay
-from atoll.messaging.steps import consumer_stack
+from atoll.messaging import Relay
 from atoll.serve.calling import Callees
-from atoll.serve.consumers import refuse_wrong_upcasters
+from atoll.serve.consumers import consumer_stacks, make_consumer, refuse_wrong_consumers
 from atoll.serve.documents import documents_of
 from atoll.serve.environment import Environment
 from atoll.serve.failure import CannotServe
@@ -29,7 +28,7 @@ from atoll.serve.parts import (
 from atoll.serve.policies import resilience_of
 from atoll.serve.projections import projections_of
 from atoll.serve.provides import run_providers
-from atoll.serve.sagas import consumed_events, saga_runner, together
+from atoll.serve.sagas import saga_runner, together
 from atoll.serve.settings import read_settings
 from atoll.service import Health, Lifecycle, Resilience, Service, Stack
 from atoll.transport.http import HttpApp
@@ -43,7 +42,7 @@ def assemble(service: Service, environment: Environment, values: Mapping[str, st
     """Reads settings and checks what can be checked without a network; CannotServe says in one line what is wrong."""
     refuse_gaps(service)
     refuse_unknown_callees(service, environment)
-    refuse_wrong_upcasters(service)
+    refuse_wrong_consumers(service)
     settings = {kind: read_settings(kind, values) for kind in service.settings}
     return Running(service, environment, settings, resilience_of(service, values))
 
@@ -59,6 +58,7 @@ class Running:
         self.health = Health()
         self.url = f"http://{environment.host}:{environment.port}"
         self._settings = settings
+        self._resilience = resilience
         self._lifecycle = Lifecycle(report=_report)
         self._database = database_of(service, environment)
         self._broker = broker_of(service, environment)
@@ -68,7 +68,7 @@ class Running:
 
     def consumer_stacks(self) -> dict[type[Event], Stack]:
         """What the consumer does around the handler of each event."""
-        return {event: consumer_stack() for event in consumed_events(self.service)}
+        return consumer_stacks(self.service, self._resilience)
 
     async def start(self) -> None:
         """Starts parts first and the listener last. Parts that are away don't hold the start up; readiness tells."""
@@ -132,7 +132,7 @@ class Running:
             handlers = together(handlers, sagas.handlers())
             await self._lifecycle.start("sagas", sagas)
         if database is not None and broker is not None and handlers:
-            consumer = Consumer(database, broker, handlers, group=self.service.name, upcasters=self.service.upcasters)
+            consumer = make_consumer(self.service, self._resilience, database, broker, handlers)
             await self._lifecycle.start("consumer", consumer)
 
     async def _start_server(self, provided: dict[type, Any]) -> None:

@@ -5,6 +5,9 @@
     ATOLL_RESILIENCE_CLIENT__RETRY__ATTEMPTS=2                  all services that it calls
     ATOLL_RESILIENCE_CLIENT_OF__PAYMENTS__IN_FLIGHT=100         one of them
     ATOLL_RESILIENCE_CALL__PAYMENTS__CHARGE__ATTEMPT=0.5        one called operation
+    ATOLL_RESILIENCE_CONSUMER__IN_FLIGHT=4                      all events that it consumes
+    ATOLL_RESILIENCE_CONSUMER__EVENT__DEADLINE=10               each of them
+    ATOLL_RESILIENCE_EVENT__ORDER_CREATED__DELAYS=1,10          one of them
 
 Two underscores part the steps. ``off`` takes an optional policy away, ``on`` gives its defaults.
 """
@@ -16,10 +19,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from atoll.contracts import Api, Operation, RateLimit
-from atoll.contracts.policies import PolicyError
+from atoll.contracts import Api, Event, Operation, RateLimit
+from atoll.contracts.policies import ConsumerPolicy, PolicyError
 from atoll.resilience import check_resilience
 from atoll.serve.failure import CannotServe
+from atoll.serve.sagas import consumed_events
 from atoll.service import Resilience, Service
 
 PREFIX = "ATOLL_RESILIENCE_"
@@ -36,7 +40,7 @@ def resilience_of(service: Service, values: Mapping[str, str]) -> Resilience:
         except PolicyError as error:
             raise CannotServe(f"{variable}: {error}") from None
     try:
-        check_resilience(resilience, offers=service.operations, calls=service.calls)
+        check_resilience(resilience, offers=service.operations, calls=service.calls, consumes=consumed_events(service))
     except PolicyError as error:
         raise CannotServe(str(error)) from None
     return resilience
@@ -61,10 +65,28 @@ def _with(service: Service, resilience: Resilience, variable: str, text: str) ->
             _found(service.calls, path[0], _service_name).operations_, path[1], lambda one: one.name
         )
         return replace(resilience, calls={**resilience.calls, called: _set(resilience.call_of(called), path[2:], text)})
+    if section in {"consumer", "event"} and path:
+        return replace(resilience, consumer=_consumer_with(service, resilience.consumer, section, path, text))
     raise PolicyError(
-        "it is not like SERVER__FIELD, OPERATION__NAME__FIELD, CLIENT__FIELD, CLIENT_OF__SERVICE__FIELD "
-        "or CALL__SERVICE__OPERATION__FIELD"
+        "it is not like SERVER__FIELD, OPERATION__NAME__FIELD, CLIENT__FIELD, CLIENT_OF__SERVICE__FIELD, "
+        "CALL__SERVICE__OPERATION__FIELD, CONSUMER__FIELD or EVENT__SUBJECT__FIELD"
     )
+
+
+def _consumer_with(
+    service: Service, policy: ConsumerPolicy, section: str, path: list[str], text: str
+) -> ConsumerPolicy:
+    if section == "event":
+        named = _found(consumed_events(service), path[0], _event_name)
+        return replace(policy, events={**policy.events, named: _set(policy.of(named), path[1:], text)})
+    changed = _set(policy, path, text)
+    if path[0] != "event":
+        return changed
+    return replace(changed, events={event: _set(own, path[1:], text) for event, own in policy.events.items()})
+
+
+def _event_name(event: type[Event]) -> str:
+    return event.subject_.replace(".", "_").replace("-", "_")
 
 
 def _service_name(api: type[Api]) -> str:
@@ -80,6 +102,8 @@ def _found(among: Any, name: str, named: Callable[[Any], str]) -> Any:
 
 def _set(policy: T, path: list[str], text: str) -> T:
     """The policy with one number changed, however deep it lies."""
+    if not path:
+        raise PolicyError(f"it names no field of {type(policy).__name__}")
     name, *rest = path
     hints = get_type_hints(type(policy))
     known = [field.name for field in fields(policy) if _settable(hints[field.name])]  # type: ignore[arg-type]
@@ -105,9 +129,17 @@ def _value(name: str, kind: Any, optional: bool, text: str) -> Any:
             raise PolicyError(f"{name} is {text!r}; it is on or off")
         return word if kind is bool else _default(kind)
     try:
+        if get_origin(kind) is tuple:
+            return tuple(float(part) for part in text.split(",")) if word is not False else ()
         return kind(text)
     except ValueError:
-        what = "a whole number" if kind is int else "a number"
+        what = (
+            "numbers with commas between them"
+            if get_origin(kind) is tuple
+            else "a whole number"
+            if kind is int
+            else "a number"
+        )
         raise PolicyError(f"{name} is {text!r}; it must be {what}") from None
 
 
@@ -117,7 +149,7 @@ def _default(kind: Any) -> Any:
 
 def _settable(hint: Any) -> bool:
     kind, _ = _kind(hint)
-    return kind in (int, float, bool) or is_dataclass(kind)
+    return kind in (int, float, bool, tuple[float, ...]) or is_dataclass(kind)
 
 
 def _kind(hint: Any) -> tuple[Any, bool]:

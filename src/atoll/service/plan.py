@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -76,6 +76,16 @@ def scoped_needs(function: Callable[..., Any], scoped: Collection[type]) -> froz
     return frozenset(kind for kind in scoped if any(kind is hint for hint in kinds.values()))
 
 
+def wants_lists(function: Callable[..., Any]) -> bool:
+    """Whether the function consumes lists of events: ``events: list[OrderCreated]``, or a Sequence of them."""
+    mark = mark_of(function)
+    return any(_is_list_of(hint, mark) for name, hint in _hints(function).items() if name != "return")
+
+
+def _is_list_of(hint: Any, mark: Implements | Consumes) -> bool:
+    return isinstance(mark, Consumes) and get_origin(hint) in (list, Sequence) and get_args(hint) == (mark.event,)
+
+
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return get_type_hints(function, include_extras=True)
@@ -93,7 +103,7 @@ def _getter(function: Callable[..., Any], parameter: inspect.Parameter, hint: An
     kind, optional = _optional(hint)
     mark = mark_of(function)
     message = mark.operation.request if isinstance(mark, Implements) else mark.event
-    if message is not None and hint == message:
+    if message is not None and (hint == message or _is_list_of(hint, mark)):
         return lambda request: request.message
     if kind is Request:
         return lambda request: request
