@@ -459,3 +459,25 @@ async def test_the_check_tells_how_far_behind_it_is_and_why(database: Database, 
 
     await eventually(told)
     assert " s behind; " in await projection.check()
+
+
+async def test_events_are_gathered_until_somebody_waits(
+    database: Database, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atoll.data.projection.GATHER", 3600.0)
+    batches: list[int] = []
+
+    @projects_batch(Opened)
+    async def counted(batch: Sequence[Stored[Any]], model: Connection) -> None:
+        batches.append(len(batch))
+
+    projection = await started(counted)
+
+    async def idle() -> bool:
+        return await projection.check() == ""
+
+    await eventually(idle)
+    positions = [await append(database, f"a{number}", 0) for number in range(20)]
+    await projection.wait_for(positions[-1])
+    assert sum(batches) == 20
+    assert len(batches) <= 2  # what was there before it first slept, and the rest

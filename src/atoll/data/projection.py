@@ -39,6 +39,7 @@ log = logging.getLogger("atoll.data")
 NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
 BATCH = 1_000  # events in one transaction, at the most
 LOOK_EVERY = 1.0  # seconds; the safety net, should a wake-up get lost
+GATHER = 0.02  # seconds between two transactions, unless somebody waits: many small ones would take from writers
 UNSETTLED_WAIT = 0.002, 0.1  # seconds, first and most: an older transaction is still running
 FAILED_WAIT = 0.05, 10.0  # seconds, first and most, after a handler failed
 NOTIFY_EVERY = 0.02  # seconds; commits of an instance within it share one notification
@@ -229,6 +230,12 @@ class Projection:
                 await unsettled.wait()
             else:
                 await _pause(self._wake, LOOK_EVERY * random.uniform(0.7, 1.0))
+                await self._gather()
+
+    async def _gather(self) -> None:
+        """Lets more events come, so that one transaction takes them all; whoever waits, or stops it, ends this at once."""
+        if not self._stopped.is_set():
+            await _pause(self._reached.wanted, GATHER)
 
     async def _trouble(self, connection: Connection, error: Exception) -> None:
         log.error("the projection %s does not move: %s", self.name, one_line(error), exc_info=error)

@@ -17,13 +17,17 @@ LOOKS = 0.005, 0.05  # seconds between two looks while somebody waits, first and
 
 
 class Reached:
-    """Is told of moves made here, and looks for those made elsewhere, as long as somebody waits: one look for all of them."""
+    """Is told of moves made here, and looks for those made elsewhere, as long as somebody waits: one look for all of them.
+
+    wanted: set while somebody waits.
+    """
 
     def __init__(self, look: Callable[[], Awaitable[Position]]) -> None:
         self._look = look
         self._at = Position.START
         self._moved = asyncio.Event()
         self._waiting = 0
+        self.wanted = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
 
     def move(self, at: Position) -> None:
@@ -40,6 +44,7 @@ class Reached:
     async def wait(self, position: Position) -> None:
         """Returns when it has come this far."""
         self._waiting += 1
+        self.wanted.set()
         try:
             while self._at < position:
                 if self._looking is None or self._looking.done():
@@ -47,6 +52,8 @@ class Reached:
                 await self._moved.wait()
         finally:
             self._waiting -= 1
+            if not self._waiting:
+                self.wanted.clear()
 
     async def close(self) -> None:
         """Looks no more."""
