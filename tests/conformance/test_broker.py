@@ -227,6 +227,16 @@ async def test_a_tail_takes_nothing_from_a_group(broker: Broker) -> None:
     assert texts(await read(await broker.subscribe("payments", ["order.created"], 3), 1)) == ["b"]
 
 
+async def test_a_broker_that_tells_counts_what_a_group_has_not_acknowledged(broker: Broker) -> None:
+    await publish(broker, "a", "b", "c")
+    subscription = await broker.subscribe("payments", ["order.created"], 3)
+    first, *_ = await read(subscription, 3)
+    await first.acknowledge()
+    await settle(broker)
+    assert await broker.backlog("payments") in (2, None)
+    assert await broker.backlog("nobody") in (0, None)
+
+
 async def settle(broker: Broker) -> None:
     """Acknowledgements are sent without waiting for an answer; a round trip on the same connection puts them behind us."""
     await publish(broker, "settled", subject="nobody.reads")

@@ -115,6 +115,9 @@ class Broker(Protocol):
         """
         ...
 
+    async def backlog(self, group: str) -> int | None:
+        """How many messages the group has not acknowledged; None if this broker does not tell. BrokerUnavailable."""
+
 
 def partition_of(key: str, partitions: int) -> int:
     """The partition of a key: CRC-32 of its UTF-8, modulo their number; any language can do it."""

@@ -77,6 +77,10 @@ class KafkaBroker:
         await self._links.get()  # the topic exists
         return await look_on(self._options, self._system, self.partitions, subjects, since, self._call)
 
+    async def backlog(self, group: str) -> int | None:  # noqa: ARG002 - the port's signature
+        """None: how far a group is stands in a topic of ours, which is read at a take-over only."""
+        return None
+
     async def _append(self, partition: int, key: str, body: bytes) -> None:
         await self._links.linked().append(partition, key, body)
 

@@ -32,6 +32,7 @@ class _Position:
     """What a group has acknowledged in a partition, and who reads it now."""
 
     done: set[int] = field(default_factory=set)
+    subjects: frozenset[str] = frozenset()
     newest: MemorySubscription | None = None
 
 
@@ -83,7 +84,8 @@ class MemoryBroker:
         position = self._positions.setdefault((group, partition), _Position())
         if position.newest is not None:
             position.newest.end()
-        position.newest = MemorySubscription(self._logs[partition], position, frozenset(subjects))
+        position.subjects = frozenset(subjects)
+        position.newest = MemorySubscription(self._logs[partition], position, position.subjects)
         return position.newest
 
     async def tail(self, subjects: Sequence[str], since: datetime | None = None) -> MemoryTail:
@@ -96,6 +98,16 @@ class MemoryBroker:
                     tail.see(number, stored)
         self._tails.append(tail)
         return tail
+
+    async def backlog(self, group: str) -> int | None:
+        """See `Broker`."""
+        await self.check()
+        return sum(
+            stored.subject in position.subjects and stored.sequence not in position.done
+            for (name, partition), position in self._positions.items()
+            if name == group
+            for stored in self._logs[partition]
+        )
 
     def _is_known(self, message_id: str) -> bool:
         now = time.monotonic()

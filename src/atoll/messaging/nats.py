@@ -10,7 +10,7 @@ from datetime import datetime
 from atoll.data.backoff import Backoff
 from atoll.messaging.broker import PARTITIONS, BrokerUnavailable, partition_of
 from atoll.messaging.nats_link import Link, LinkError
-from atoll.messaging.nats_subscription import NatsSubscription, take_over
+from atoll.messaging.nats_subscription import NatsSubscription, backlog, take_over
 from atoll.messaging.nats_tail import NatsTail, look_on
 
 log = logging.getLogger("atoll.messaging")
@@ -68,6 +68,10 @@ class NatsBroker:
     async def tail(self, subjects: Sequence[str], since: datetime | None = None) -> NatsTail:
         """See `Broker`."""
         return await look_on(self._link or await self._wait(), self._system, subjects, since)
+
+    async def backlog(self, group: str) -> int | None:
+        """See `Broker`."""
+        return await backlog(self._link or await self._wait(), f"{group}__")
 
     async def _wait(self) -> Link:
         try:

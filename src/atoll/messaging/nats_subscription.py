@@ -46,6 +46,15 @@ async def take_over(link: Link, name: str, prefix: str, subjects: Sequence[str])
     return subscription
 
 
+async def backlog(link: Link, prefix: str) -> int:
+    """What the consumers whose names begin so have not delivered, or have no acknowledgement of."""
+    try:
+        found = [info for info in await _consumers(link) if info.name.startswith(prefix)]
+    except (nats.errors.Error, OSError) as error:
+        raise BrokerUnavailable(f"the broker does not tell: {type(error).__name__}: {error}") from None
+    return sum((info.num_pending or 0) + (info.num_ack_pending or 0) for info in found)
+
+
 async def _consumers(link: Link) -> list[ConsumerInfo]:
     found: list[ConsumerInfo] = []
     while True:

@@ -64,6 +64,10 @@ class RabbitBroker:
         """See `Broker`. RabbitMQ keeps the time of a bundle of messages: it may begin some earlier."""
         return await look_on(await self._links.get(), self.partitions, subjects, since)
 
+    async def backlog(self, group: str) -> int | None:  # noqa: ARG002 - the port's signature
+        """None: RabbitMQ tells how far a reader is to the readers of its own protocol only."""
+        return None
+
     async def _open(self) -> Link:
         self._servers.append(self._servers.pop(0))  # another node each time
         return await Link.open(self._servers[-1], self._system, self.partitions)
