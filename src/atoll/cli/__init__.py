@@ -25,6 +25,7 @@ VERBS = {
     "events": ("atoll.cli.events", "Show events as they pass; publish one; publish again."),
     "dead-letters": ("atoll.cli.dead_letters", "List messages that failed, show one, redrive, drop."),
     "projections": ("atoll.cli.projections", "Show how far read models are; rebuild one."),
+    "consumers": ("atoll.cli.consumers", "List what services consume, pause or resume it."),
     "sagas": ("atoll.cli.sagas", "List sagas, show one, repair one that is stuck."),
     "dashboard": ("atoll.cli.dashboard", "Serve the page about the running system."),
     "psql": ("atoll.cli.psql", "Open a service's database in psql."),
