@@ -52,6 +52,7 @@ class Database:
         self._retention = Retention(self)
         self._warming: asyncio.Task[None] | None = None
         self._wakes: list[Callable[[], None]] = []
+        self._readers: list[Callable[[], None]] = []
         self._answered_at = float("-inf")
         self._trouble = ""
 
@@ -121,14 +122,29 @@ class Database:
         """Gives the connection back to the pool."""
         await self._pool.release(connection)
 
+    def usage(self) -> tuple[int, int]:
+        """How many of its connections are in use, and how many are idle."""
+        return self._pool.usage()
+
     def on_outbox(self, wake: Callable[[], None]) -> None:
         """Calls ``wake`` after each commit that put events into the outbox."""
         self._wakes.append(wake)
+
+    def on_append(self, wake: Callable[[], None]) -> None:
+        """Calls ``wake`` after each commit that stored events in streams."""
+        self._readers.append(wake)
 
     def outbox_grew(self) -> None:
         """Events committed."""
         for wake in self._wakes:
             wake()
+
+    def events_appended(self, *, published: bool) -> None:
+        """Stored events committed; published: some of them are in the outbox too."""
+        for wake in self._readers:
+            wake()
+        if published:
+            self.outbox_grew()
 
     def _patience(self) -> float:
         request = current_request.get()

@@ -16,6 +16,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from random import getrandbits
+from time import time_ns
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -25,6 +27,7 @@ from atoll.contracts import Event, event_key, uuid7
 from atoll.contracts.codec import encode
 from atoll.data.postgres import Connection, Row
 from atoll.service import current_request
+from atoll.service.tracing import PRODUCER, SpanPlan, Value, current_span, kept_plan, trace_headers, traceparent
 
 if TYPE_CHECKING:
     from atoll.data.database import Database
@@ -42,14 +45,19 @@ _INSERT_MANY = (
     f"INSERT INTO atoll.outbox ({_COLUMNS}) SELECT {FENCE}, * "  # noqa: S608 - constants
     "FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[])"
 )
+# The bound is worked out once a statement: asking each row by itself costs more than reading it.
 _READ = """
 SELECT fence, position, id, subject, version, key, data, headers, written_at, delivery,
-       fence < pg_snapshot_xmin(pg_current_snapshot()) AS settled
+       fence < (SELECT pg_snapshot_xmin(pg_current_snapshot())) AS settled
 FROM atoll.outbox WHERE (fence, position) > ($1::xid8, $2::bigint) ORDER BY fence, position LIMIT $3
 """
 _STATUS = """
-SELECT count(*) AS pending, coalesce(extract(epoch FROM clock_timestamp() - min(o.written_at)), 0)::float8 AS lag
-FROM atoll.relay r, atoll.outbox o WHERE (o.fence, o.position) > (r.fence, r.position)
+SELECT count(o.*) AS pending, coalesce(extract(epoch FROM clock_timestamp() - min(o.written_at)), 0)::float8 AS lag,
+       coalesce(bool_and(o.fence >= (SELECT pg_snapshot_xmin(pg_current_snapshot()))), false) AS held,
+       (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(xact_start)), 0)::float8 FROM pg_stat_activity
+        WHERE backend_xid IS NOT NULL) AS oldest,
+       r.published_at
+FROM atoll.relay r LEFT JOIN atoll.outbox o ON (o.fence, o.position) > (r.fence, r.position) GROUP BY r.published_at
 """
 _REDRIVE = f"""
 WITH again AS (
@@ -71,7 +79,7 @@ def outgoing(
     if not kind.subject_:
         raise TypeError(f"{kind.__name__} has no subject; write class {kind.__name__}(Event, subject='...')")
     data = encode(event)
-    carried = trace_of_request() if headers is None else dict(headers)
+    carried = _created(kind) if headers is None else dict(headers)
     text = msgspec.json.encode(carried).decode() if carried else None
     if (size := len(data) + len(text or "")) > MAX_PAYLOAD:
         raise ValueError(
@@ -90,10 +98,16 @@ async def insert(work: Work, events: Sequence[OutgoingEvent]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class OutboxStatus:
-    """pending: events not published yet. lag: seconds that the oldest of them has waited."""
+    """pending: events not published yet. lag: seconds that the oldest of them has waited.
+
+    held: seconds that the transaction is old for which all of them wait; 0 if they wait for none, or for one of another
+    role, whose age PostgreSQL does not show. published_at: when the relay last marked events as published.
+    """
 
     pending: int
     lag: float
+    held: float = 0.0
+    published_at: datetime | None = None
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -113,7 +127,8 @@ class Outbox:
         """How much waits, and for how long."""
         async with self._database.connection() as connection:
             (row,) = await connection.fetch(_STATUS)
-        return OutboxStatus(row["pending"], row["lag"])
+        held = row["oldest"] if row["held"] else 0.0
+        return OutboxStatus(row["pending"], row["lag"], held, row["published_at"])
 
     async def redrive(self, since: datetime, until: datetime, *, subject: str = "") -> int:
         """Publishes again what was written in that time, under new delivery ids, so that a broker does not drop it as known.
@@ -153,11 +168,30 @@ async def read_after(connection: Connection, cursor: Cursor, limit: int) -> list
 
 async def move_cursor(connection: Connection, cursor: Cursor) -> None:
     """Remembers what is published."""
-    await connection.execute("UPDATE atoll.relay SET fence = $1, position = $2", cursor.fence, cursor.position)
+    await connection.execute("UPDATE atoll.relay SET fence = $1, position = $2, published_at = now()", cursor.fence, cursor.position)
+
+
+def _created(kind: type[Event]) -> dict[str, str]:
+    """The trace context that travels with the event: that of its creation, a span which everything after it descends from."""
+    carried = trace_of_request()
+    span = current_span.get()
+    if span is not None and span.trace.recording:
+        plan = kept_plan(f"create {kind.subject_}", lambda: _creation_plan(kind.subject_))
+        own = getrandbits(64) or 1
+        span.leaf(plan, time_ns(), None, None, own)
+        carried["traceparent"] = traceparent(span.trace, own)
+    return carried
+
+
+def _creation_plan(subject: str) -> SpanPlan:
+    told: dict[str, Value] = {"messaging.operation.type": "create", "messaging.operation.name": "create"}
+    return SpanPlan(f"create {subject}", PRODUCER, {**told, "messaging.destination.name": subject})
 
 
 def trace_of_request() -> dict[str, str]:
-    """The W3C trace context of the request that is handled now, to be stored; nothing if it is none (any client may send it)."""
+    """The W3C trace context of what is done now, to be stored; nothing if it is none (any client may send it)."""
+    if current_span.get() is not None:
+        return trace_headers(None)
     request = current_request.get()
     parent = "" if request is None else request.headers.get("traceparent", "")
     if request is None or not _TRACEPARENT.fullmatch(parent):

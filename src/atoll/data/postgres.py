@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, cast
 import asyncpg
 
 from atoll.contracts import Conflict, Unavailable
+from atoll.data.statements import observed
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 Row = asyncpg.Record
@@ -40,6 +41,22 @@ class _PooledConnection(asyncpg.Connection):
     def get_reset_query(self) -> str:
         return ""
 
+    def execute(self, query: str, *args: Any, **options: Any) -> Any:
+        """As asyncpg's, and a span; so are the next ones."""
+        return observed(query, super().execute(query, *args, **options))
+
+    def executemany(self, command: str, args: Any, **options: Any) -> Any:
+        return observed(command, super().executemany(command, args, **options))
+
+    def fetch(self, query: str, *args: Any, **options: Any) -> Any:
+        return observed(query, super().fetch(query, *args, **options))
+
+    def fetchrow(self, query: str, *args: Any, **options: Any) -> Any:
+        return observed(query, super().fetchrow(query, *args, **options))
+
+    def fetchval(self, query: str, *args: Any, **options: Any) -> Any:
+        return observed(query, super().fetchval(query, *args, **options))
+
 
 class Pool:
     """asyncpg's pool, opened without connecting, so that a database that is away keeps nobody from starting."""
@@ -62,6 +79,13 @@ class Pool:
             connection_class=_PooledConnection,
             server_settings=_session(self._name),
         )
+
+    def usage(self) -> tuple[int, int]:
+        """How many connections are in use, and how many wait to be."""
+        if self._pool is None:
+            return 0, 0
+        idle = self._pool.get_idle_size()
+        return self._pool.get_size() - idle, idle
 
     @property
     def exhausted(self) -> bool:

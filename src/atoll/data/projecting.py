@@ -10,9 +10,10 @@ from typing import Any, TypeVar, cast
 from atoll.contracts import Event, Upcaster
 from atoll.crash import crash_point
 from atoll.data.checkpoints import Checkpoint
-from atoll.data.event_order import Position, read_settled
+from atoll.data.event_order import Position, Settled, read_settled
 from atoll.data.event_types import EventTypes, Stored
 from atoll.data.postgres import Connection
+from atoll.service.tracing import CONSUMER, Context, SpanPlan, context_of, kept_plan, traced
 
 E = TypeVar("E", bound=Event)
 Project = Callable[[Stored[E], Connection], Awaitable[None]]
@@ -20,6 +21,7 @@ ProjectBatch = Callable[[Sequence[Stored[Any]], Connection], Awaitable[None]]
 Guard = Callable[[Connection], Awaitable[None]]
 B = TypeVar("B", bound=ProjectBatch)
 _MARK = "__atoll_projects__"
+MOST_LINKS = 32  # of one span
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,21 @@ class Projecting:
         if found.upto == after:
             return Step(after)
         batch = [self.types.stored_of(row) for row in found.rows]
+        with traced(_plan(checkpoint.name)) as span:
+            if span is not None:
+                span.links = _links(batch)
+                span.set("messaging.batch.message_count", len(batch))
+            return await self._step(connection, checkpoint, after, batch, found, guard)
+
+    async def _step(
+        self,
+        connection: Connection,
+        checkpoint: Checkpoint,
+        after: Position,
+        batch: Sequence[Stored[Any]],
+        found: Settled,
+        guard: Guard | None,
+    ) -> Step:
         async with connection.transaction():
             at = await checkpoint.read(connection, lock=True)
             if at != after:
@@ -111,6 +128,20 @@ class Projecting:
             if (twin := self._handlers.get(event)) is not None:
                 raise TypeError(f"{_name(twin)} and {_name(function)} both project {event.__name__}; keep one")
             self._handlers[event] = function
+
+
+def _plan(name: str) -> SpanPlan:
+    told = {"atoll.projection": name}
+    metric = "atoll.projection.batch.duration"
+    return kept_plan(
+        f"project {name}", lambda: SpanPlan(f"project {name}", CONSUMER, told, metric=metric, labels=tuple(told))
+    )
+
+
+def _links(batch: Sequence[Stored[Any]]) -> tuple[Context, ...]:
+    """The spans that the events come from, as far as they are told: a batch has many origins and no parent."""
+    found = (context_of(stored.headers.get("traceparent", "")) for stored in batch[:MOST_LINKS])
+    return tuple(context for context in found if context is not None)
 
 
 def _mark(function: Any, events: tuple[type[Event], ...], *, batch: bool) -> Any:

@@ -17,7 +17,9 @@ from atoll.data.postgres import one_line
 from atoll.messaging import parking
 from atoll.messaging.inbox import Admission, admit, admit_all, remember
 from atoll.messaging.incoming import Failure, Incoming, Message, Routes, Undecodable, failure_of
+from atoll.messaging.spans import messaging_plan
 from atoll.service import Request, current_request
+from atoll.service.tracing import CONSUMER, kept_plan, traced
 
 log = logging.getLogger("atoll.messaging")
 T = TypeVar("T")
@@ -166,6 +168,17 @@ class Handling:
         return failure
 
     async def _attempt(self, incoming: Incoming, enter: Entry) -> None:
+        subject = incoming.message.subject
+        plan = kept_plan(
+            f"process {subject}", lambda: messaging_plan("process", CONSUMER, subject, group=self._consumer)
+        )
+        with traced(plan, incoming.headers) as span:
+            if span is not None:
+                span.set("messaging.message.id", incoming.message.id)
+                span.set("messaging.destination.partition.id", str(incoming.message.partition))
+            await self._attempt_once(incoming, enter)
+
+    async def _attempt_once(self, incoming: Incoming, enter: Entry) -> None:
         limit = incoming.policy.deadline
         deadline = time.monotonic() + limit
         request = Request(incoming.message.subject, incoming.event, headers=incoming.headers, deadline=deadline)

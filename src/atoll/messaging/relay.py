@@ -6,7 +6,8 @@ import asyncio
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -19,6 +20,8 @@ from atoll.data.outbox import Cursor, move_cursor, read_after, read_cursor
 from atoll.data.postgres import DRIVER_ERRORS, listen, on_lost, one_line
 from atoll.messaging.broker import Broker
 from atoll.messaging.envelope import Envelope, encode_envelope, extensions
+from atoll.messaging.spans import messaging_plan
+from atoll.service.tracing import PRODUCER, SpanPlan, kept_plan, trace_headers, traced
 
 log = logging.getLogger("atoll.messaging")
 
@@ -147,20 +150,30 @@ class Relay:
 
     async def _publish_chain(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            body = encode_envelope(self._envelope(row))
-            backoff = Backoff(first=0.05, most=2.0)
-            while True:
-                try:
-                    crash_point("before-publish")
-                    await self._broker.publish(row["subject"], row["key"], _message_id(row), body)
-                    crash_point("after-publish")
-                    break
-                except Unavailable as error:
-                    log.info("%s %s is not published yet: %s", row["subject"], row["id"], one_line(error))
-                    await backoff.wait()
+            headers: dict[str, Any] = extensions(msgspec.json.decode(row["headers"])) if row["headers"] else {}
+            with traced(self._plan(row["subject"]), headers) as span:
+                if span is not None:
+                    span.set("messaging.message.id", str(row["id"]))
+                    span.set("atoll.outbox.wait", (datetime.now(UTC) - row["written_at"]).total_seconds())
+                await self._publish_row(row, encode_envelope(self._envelope(row, headers or trace_headers(None))))
 
-    def _envelope(self, row: Row) -> Envelope:
-        headers: dict[str, Any] = extensions(msgspec.json.decode(row["headers"])) if row["headers"] else {}
+    async def _publish_row(self, row: Row, body: bytes) -> None:
+        backoff = Backoff(first=0.05, most=2.0)
+        while True:
+            try:
+                crash_point("before-publish")
+                await self._broker.publish(row["subject"], row["key"], _message_id(row), body)
+                crash_point("after-publish")
+                return
+            except Unavailable as error:
+                log.info("%s %s is not published yet: %s", row["subject"], row["id"], one_line(error))
+                await backoff.wait()
+
+    def _plan(self, subject: str) -> SpanPlan:
+        """Of a child of the event's creation, as all that handles it is: the envelope keeps that context, sent once or twice."""
+        return kept_plan(f"send {subject}", lambda: messaging_plan("send", PRODUCER, subject, self._broker))
+
+    def _envelope(self, row: Row, headers: Mapping[str, Any]) -> Envelope:
         return Envelope(
             id=str(row["id"]),
             source=self._source,

@@ -19,6 +19,7 @@ from atoll.data.postgres import one_line
 from atoll.sagas.actions import Local, Remote, acting
 from atoll.sagas.failures import Away, Overtaken, Stuck, Suspended
 from atoll.sagas.journal import Entry, Journal, Place, record_late
+from atoll.service.tracing import INTERNAL, SpanPlan, kept_plan, traced
 
 log = logging.getLogger("atoll.sagas")
 
@@ -53,6 +54,12 @@ class Attempts:
 
     async def run(self, place: Place, action: Local | Remote) -> str | None:
         """One attempt, to its journaled result; what it raises is not journaled yet."""
+        with traced(_plan(self._journal.name, place.name), self._headers) as span:
+            if span is not None:
+                span.set("atoll.saga.id", str(self._journal.id))
+            return await self._run(place, action)
+
+    async def _run(self, place: Place, action: Local | Remote) -> str | None:
         journal = self._journal
         if isinstance(action, Remote):
             return await self._remote(place, action, journal.entries.get(place.name))
@@ -103,6 +110,13 @@ class Attempts:
             await record_late(self._database, journal.id, f"reply to {place.name}", result or "null")
             raise
         return result
+
+
+def _plan(saga: str, step: str) -> SpanPlan:
+    told = {"atoll.saga": saga, "atoll.saga.step": step}
+    metric = "atoll.saga.step.duration"
+    name = f"saga {saga}: {step}"
+    return kept_plan(name, lambda: SpanPlan(name, INTERNAL, told, metric=metric, labels=("atoll.saga",)))
 
 
 def when(moment: datetime | None, seconds: float) -> datetime | None:

@@ -6,7 +6,7 @@ and whoever began it (`current_tracer`) decides at the end of the root what beco
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from random import getrandbits
@@ -184,10 +184,31 @@ current_tracer: ContextVar[Tracer | None] = ContextVar("atoll_current_tracer", d
 """What begins traces in this process; set before its parts are started, so that all of their tasks inherit it."""
 
 
+MOST_PLANS = 2_000  # names that are only known while it runs; more are made anew each time, so that memory is bounded
+
+
+def kept_plan(key: str, make: Callable[[], SpanPlan]) -> SpanPlan:
+    """The plan of that key, made when first needed: for what has its name only at run time."""
+    tracer = current_tracer.get()
+    plans = {} if tracer is None else tracer.plans
+    found = plans.get(key)
+    if found is None:
+        found = make()
+        if len(plans) < MOST_PLANS:
+            plans[key] = found
+    return found
+
+
 def recording_span() -> Span | None:
     """The current span, if what is added to it is kept."""
     span = current_span.get()
     return span if span is not None and span.trace.recording else None
+
+
+def context_of(header: str) -> Context | None:
+    """What a ``traceparent`` of our own, one that was stored, points at."""
+    parts = header.split("-")
+    return (parts[1], int(parts[2], 16)) if len(parts) == 4 else None
 
 
 def traceparent(trace: Trace, span_id: int) -> str:
@@ -196,8 +217,8 @@ def traceparent(trace: Trace, span_id: int) -> str:
 
 
 def failure_of(error: BaseException | str) -> Failure:
-    """The error's kind, by which failures are counted, and its text."""
-    return (error, "") if isinstance(error, str) else (type(error).__qualname__, str(error))
+    """The error's kind, by which failures are counted, and its first line: a database puts a row's values into the others."""
+    return (error, "") if isinstance(error, str) else (type(error).__qualname__, str(error).partition("\n")[0])
 
 
 @contextmanager
