@@ -30,11 +30,12 @@ BOTH = (
 )  # fmt: skip
 PAYMENTS = ("before-park", "after-park", "before-parked-attempt", "before-bury", "during-redrive")
 POISONED = frozenset(PAYMENTS)
+ONCE = frozenset({"before-bury", "during-redrive", "before-exchange", "during-exchange"})  # too rare for a second time
 REBUILDING = frozenset({"before-exchange", "during-exchange"})
 OFTEN = 3  # the most times that a place is passed before the process ends there
 WAVE = 6  # orders at once
 AGAIN_AFTER = 2.0  # seconds until more orders come, should a place not be reached yet
-REACHED_WITHIN = 60.0  # seconds
+REACHED_WITHIN = 120.0  # seconds
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ def plan(chance: random.Random) -> list[dict[str, str]]:
 
 async def run_round(plant: Plant, targets: dict[str, str], result: Result) -> None:
     """One round: armed, hit, started again, at rest."""
-    times = {name: plant.chance.randint(1, OFTEN) if label in BOTH else 1 for name, label in targets.items()}
+    times = {name: plant.chance.randint(1, OFTEN) if label not in ONCE else 1 for name, label in targets.items()}
     for name, label in targets.items():
         plant.kill(name)
         plant.start(name, f"{label}:{times[name]}")

@@ -27,13 +27,15 @@ from atoll.testing.servers import free_port
 ROOT = Path(__file__).parents[2]
 _PATH = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(ROOT)])
 TABLES: Mapping[str, str] = {"orders": ORDERS_TABLES, "payments": PAYMENTS_TABLES}
-SETTLE = 60.0  # seconds until everything must have come to rest
+SETTLE = 120.0  # seconds until everything must have come to rest
 ANSWER = 5.0  # seconds that a client waits
+READY = 120.0  # seconds until a service must have started, on a machine that has other things to do
 # Waits for the end of our end of its standard input, which comes even with kill -9 of the tests.
 _GUARD = 'cat > /dev/null; kill -9 "$1" 2> /dev/null'
 PENDING = "SELECT count(*) FROM atoll.relay r, atoll.outbox o WHERE (o.fence, o.position) > (r.fence, r.position)"
 PARKED = "SELECT count(*) FROM atoll.parked"
 OPEN = "SELECT count(*) FROM atoll.sagas WHERE ended_at IS NULL"
+OVERDUE = "SELECT count(*) FROM atoll.sagas WHERE status = 'active' AND due < clock_timestamp() - interval '5 seconds'"
 DEAD = "SELECT count(*) FROM atoll.dead_letters"
 
 
@@ -62,7 +64,11 @@ class Plant:
             await connection.close()
         for name in TABLES:
             self.start(name)
-        await self.ready()
+        try:
+            await self.ready()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -108,7 +114,7 @@ class Plant:
     async def ready(self) -> None:
         """Returns when all answer."""
         for name in self._processes:
-            await until(lambda name=name: self._is_ready(name), f"{name} is ready", within=30)  # type: ignore[misc]
+            await until(lambda name=name: self._is_ready(name), f"{name} is ready", within=READY)  # type: ignore[misc]
 
     async def place(self, number: int, amount: int) -> None:
         """A client that insists until its order is accepted."""
@@ -167,6 +173,7 @@ class Plant:
             "dead": await self.count("orders", DEAD) + await self.count("payments", DEAD),
             "sagas to come": len(self.accepted) - await self.count("orders", "SELECT count(*) FROM atoll.sagas"),
             "sagas open": await self.count("orders", OPEN),
+            "sagas overdue by 5 s": await self.count("orders", OVERDUE),
         }
         return ", ".join(f"{what}: {number}" for what, number in found.items() if number)
 

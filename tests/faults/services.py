@@ -16,10 +16,11 @@ from atoll.contracts import PUBLIC, Api, Conflict, Event, Message, Operation
 from atoll.contracts.policies import BreakerPolicy, ClientPolicy, ConsumerPolicy, EventPolicy
 from atoll.data import Aggregate, Connection, Database, Projection, Stored, Work, applies, load, projects, save
 from atoll.messaging import DeadLetters, consumer
-from atoll.sagas import Saga, Sagas, saga
+from atoll.sagas import Saga, Sagas, attempts, saga
 from atoll.service import Resilience, Service, consumes, current_request, implements
 
 consumer.RETRY_EVERY = 0.1  # the clock of this system runs faster
+attempts.MOST_DELAY = 1.0
 FAST = ConsumerPolicy(event=EventPolicy(delays=(0.1, 0.1, 0.1)))
 
 

@@ -49,7 +49,7 @@ OUTBOX = (
     ),
     Mutant(
         "publish before commit", "publishes in commit-safe order",
-        "data/outbox.py", "fence < pg_snapshot_xmin(pg_current_snapshot()) AS settled", "true AS settled",
+        "data/outbox.py", "fence < (SELECT pg_snapshot_xmin(pg_current_snapshot())) AS settled", "true AS settled",
         (f"{RELAY}a_transaction_that_commits_late_is_not_skipped",),
     ),
     Mutant(
@@ -166,7 +166,7 @@ INBOX = (
     ),
     Mutant(
         "a parked message knows no inbox", "a zombie's late commit must not take effect twice",
-        "messaging/handling.py", "return Admission.FRESH if fresh else Admission.HANDLED", "return Admission.FRESH",
+        "messaging/handling.py", 'crash_point("before-parked-attempt")\n            return Admission.FRESH if fresh else Admission.HANDLED', "return Admission.FRESH",
         (f"{HERE}a_parked_message_that_was_handled_elsewhere_is_not_handled_again",),
     ),
     Mutant(
