@@ -11,7 +11,7 @@ from tests.operate.conftest import Placed
 from atoll.data import Database
 from atoll.messaging import Relay, open_broker
 from atoll.messaging.memory import MemoryBroker
-from atoll.operate import Databases, PassingEvent, republish, watch
+from atoll.operate import Databases, PassingEvent, backlogs, republish, watch
 from atoll.testing import NatsServer
 
 
@@ -94,3 +94,11 @@ async def _until(what: object, within: float = 20.0) -> None:
     async with asyncio.timeout(within):
         while not what():
             await asyncio.sleep(0.05)
+
+
+async def test_a_broker_that_is_away_has_an_unknown_backlog() -> None:
+    broker = MemoryBroker()
+    await broker.subscribe("payments", ["order.placed"], 3)
+    assert await backlogs(broker, ["payments", "orders"]) == {"payments": 0, "orders": 0}
+    broker.away = True
+    assert await backlogs(broker, ["payments", "orders"]) == {"payments": None, "orders": None}

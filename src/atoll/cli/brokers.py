@@ -29,7 +29,7 @@ def broker_at(find: Callable[[], Path]) -> BrokerAt:
     if url := os.environ.get(VARIABLE):
         found = BrokerAt(url, os.environ.get("ATOLL_SYSTEM", "local"))
     else:
-        found = _of_running_system(find())
+        found = running_broker(find())
     if found.url.startswith("memory:"):
         raise Trouble("the broker is memory://, which stays inside of one process; nothing can look on from here")
     return found
@@ -42,7 +42,8 @@ class _AsTheyAre(Ports):
         return self.remembered[name]
 
 
-def _of_running_system(file: Path) -> BrokerAt:
+def running_broker(file: Path) -> BrokerAt:
+    """The broker of the running system beside ``file``; Trouble if none runs, or it has no broker."""
     from atoll.cli.client import Client
     from atoll.platform.local import ground
     from atoll.system.load import load_system

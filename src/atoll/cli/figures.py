@@ -15,7 +15,7 @@ from atoll.system.trouble import Trouble
 if TYPE_CHECKING:
     from atoll.operate import DatabaseAway, Databases, Figures
 
-TITLES = ("SERVICE", "OUTBOX", "LAG", "PARKED", "DEAD", "PROJECTIONS", "SAGAS STUCK")
+TITLES = ("SERVICE", "OUTBOX", "LAG", "BACKLOG", "PARKED", "DEAD", "PROJECTIONS", "SAGAS STUCK")
 
 
 def add_figures(services: dict[str, dict[str, Any]], file: Path) -> None:
@@ -37,6 +37,7 @@ def line_of(figures: dict[str, Any]) -> str:
     if "unknown" in figures:
         return f"unknown: {figures['unknown']}"
     said = [f"outbox {figures['outbox']}" + (f" ({shown_seconds(figures['outbox_lag'])})" if figures["outbox"] else "")]
+    said += [f"backlog {figures['backlog']}"] if figures.get("backlog") else []
     said += [f"{name.replace('_', ' ')} {figures[name]}" for name in ("parked", "dead", "sagas_stuck") if figures[name]]
     said += [f"projection {one['projection']} {_projection(one)}" for one in figures["projections"]]
     return "; ".join(said)
@@ -57,7 +58,34 @@ def _read(file: Path, wanted: dict[str, Any]) -> dict[str, dict[str, Any]]:
         urls = {name: url for name, url in running_database_urls(file).items() if name in wanted}
     except Trouble:
         return {}  # it stopped meanwhile, or its model has changed
-    return asyncio.run(figures_of(Databases(urls)))
+    return asyncio.run(_read_both(Databases(urls), file))
+
+
+async def _read_both(databases: Databases, file: Path) -> dict[str, dict[str, Any]]:
+    """The broker is asked meanwhile."""
+    asking = asyncio.create_task(_backlogs(file, list(databases.urls)))
+    found = await figures_of(databases)
+    waiting = await asking
+    for name, one in found.items():
+        one["backlog"] = waiting.get(name)
+    return found
+
+
+async def _backlogs(file: Path, services: list[str]) -> dict[str, int | None]:
+    from atoll.cli.brokers import running_broker
+    from atoll.messaging import open_broker
+    from atoll.operate import backlogs
+
+    try:
+        at = running_broker(file)
+        broker = open_broker(at.url, system=at.system)
+    except (Trouble, ValueError):
+        return {}  # there is none, or not one that can be asked
+    await broker.start()
+    try:
+        return await backlogs(broker, services)
+    finally:
+        await broker.stop()
 
 
 def _plain(figures: Figures | DatabaseAway) -> dict[str, Any]:
@@ -77,11 +105,21 @@ def _plain(figures: Figures | DatabaseAway) -> dict[str, Any]:
 
 
 def _row(name: str, figures: dict[str, Any]) -> tuple[object, ...]:
+    backlog = figures["backlog"]  # None, shown as a dash: the broker is away, or does not tell
     if "unknown" in figures:
-        return (name, *["unknown"] * (len(TITLES) - 1))
+        return name, "unknown", "unknown", backlog, *["unknown"] * (len(TITLES) - 4)
     lag = shown_seconds(figures["outbox_lag"])
     projections = ", ".join(f"{one['projection']} {_projection(one)}" for one in figures["projections"]) or "-"
-    return name, figures["outbox"], lag, figures["parked"], figures["dead"], projections, figures["sagas_stuck"]
+    return (
+        name,
+        figures["outbox"],
+        lag,
+        backlog,
+        figures["parked"],
+        figures["dead"],
+        projections,
+        figures["sagas_stuck"],
+    )
 
 
 def _projection(one: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ It must not import `serve`, `cli` or the platform; the command line calls it, an
 """
 
 from atoll.operate.databases import DatabaseAway, Databases
-from atoll.operate.figures import Figures, figures
+from atoll.operate.figures import Figures, backlogs, figures
 from atoll.operate.letters import (
     LetterDetail,
     LetterOf,
@@ -38,6 +38,7 @@ __all__ = [
     "RebuildFailed",
     "Rebuilding",
     "Republished",
+    "backlogs",
     "drop",
     "drop_all",
     "figures",

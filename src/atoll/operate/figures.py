@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from atoll.data import Database, Outbox, list_projections
-from atoll.messaging import DeadLetters
+from atoll.messaging import Broker, DeadLetters
+from atoll.messaging.broker import BrokerUnavailable
 from atoll.operate.databases import DatabaseAway, Databases
 from atoll.operate.projections import ProjectionView
 from atoll.sagas import Sagas
@@ -32,6 +34,16 @@ class Figures:
 async def figures(databases: Databases, *, within: float = WITHIN) -> dict[str, Figures | DatabaseAway]:
     """By service; why it is not known where it is not."""
     return await databases.try_asking(_of, within=within)
+
+
+async def backlogs(broker: Broker, services: Iterable[str], *, within: float = WITHIN) -> dict[str, int | None]:
+    """Messages that each service's consumers have not handled; None where the broker is away or does not tell."""
+    names = list(services)
+    try:
+        async with asyncio.timeout(within):
+            return {name: await broker.backlog(name) for name in names}
+    except (TimeoutError, BrokerUnavailable):
+        return dict.fromkeys(names)
 
 
 async def _of(service: str, database: Database) -> Figures:
