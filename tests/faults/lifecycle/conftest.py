@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 from tests.system.local_system import LocalSystem, copy_of_shop
 
-TIMEOUT = 600  # seconds; a guard
+TIMEOUT = 300  # seconds for one round; a guard
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Each test of this folder runs a system and may take a while."""
+    rounds = int(config.getoption("--rounds", default=None) or 1)
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.system)
             if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(TIMEOUT))
+                item.add_marker(pytest.mark.timeout(TIMEOUT * rounds))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.system.calls import call
+import psutil
 from tests.system.local_system import REPOSITORY, LocalSystem
 from tests.system.postgres import rows
-from tests.system.shopper import Shopper, new_shopper
+from tests.system.shopper import new_shopper
 from tests.system.waiting import until
 
 CROWD = 8  # the gateway limits each caller's rate
 PACE = 0.1  # seconds between two requests of a customer
 SETTLED_WITHIN = 90.0  # seconds until the last order is paid or not
+BACK_WITHIN = 60.0  # seconds for a service to start
 EXPECTED = {"tok_ok": ("confirmed",), "tok_declined": ("declined", "cancelled")}
 
 
@@ -72,11 +73,18 @@ def settled(shop: LocalSystem, found: Crowd) -> Counter[str]:
     return Counter(str(orders[order]["status"]) for order in found.accepted)
 
 
-def ready(shop: LocalSystem, service: str, instances: int) -> bool:
-    """Whether so many instances of the service run and take traffic."""
-    shop.look()
-    found = shop.status["services"][service]["instances"]
-    return len(found) == instances and all(one["state"] == "ready" for one in found)
+def processes(shop: LocalSystem, service: str) -> list[psutil.Process]:
+    """The processes of a service, all of which run."""
+    until(lambda: _ready_without(shop, service, 0), within=BACK_WITHIN, what=f"{service} runs", pause=0.2)
+    return [psutil.Process(one["pid"]) for one in shop.status["services"][service]["instances"]]
 
 
-__all__ = ["Crowd", "Shopper", "call", "crowd", "ready", "settled"]
+def wait_for_another(shop: LocalSystem, service: str, gone: psutil.Process) -> None:
+    """Until that process has ended, and another one in its place takes traffic."""
+    gone.wait(BACK_WITHIN)
+    until(lambda: _ready_without(shop, service, gone.pid), within=BACK_WITHIN, what=f"{service} is back", pause=0.2)
+
+
+def _ready_without(shop: LocalSystem, service: str, pid: int) -> bool:
+    found = shop.look()["services"][service]["instances"]
+    return all(one["state"] == "ready" and one["pid"] != pid for one in found)

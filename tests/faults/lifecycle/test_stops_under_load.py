@@ -7,11 +7,8 @@ import random
 import signal
 from collections.abc import Callable
 
-from tests.faults.lifecycle.crowd import crowd, ready, settled
+from tests.faults.lifecycle.crowd import crowd, processes, settled, wait_for_another
 from tests.system.local_system import LocalSystem
-from tests.system.waiting import until
-
-BACK_WITHIN = 60.0  # seconds
 
 
 def services_of(shop: LocalSystem) -> list[str]:
@@ -66,21 +63,9 @@ def test_sigterm_of_a_single_instance_leaves_a_gap_but_loses_no_order(
 
 def stop_each_instance(shop: LocalSystem, service: str, chance: random.Random) -> None:
     """One after the other: the next one only when the one before is back."""
-    for name in chance.sample(instances(shop, service), 2):
-        pid = next(
-            int(one["pid"]) for one in shop.look()["services"][service]["instances"] if one["instance"] == name
-        )
-        os.kill(pid, signal.SIGTERM)
-        until(lambda: pid not in pids(shop, service), within=BACK_WITHIN, what=f"{name} has stopped", pause=0.1)
-        until(lambda: ready(shop, service, 2), within=BACK_WITHIN, what=f"{name} is back", pause=0.1)
-
-
-def instances(shop: LocalSystem, service: str) -> list[str]:
-    return [str(one["instance"]) for one in shop.look()["services"][service]["instances"]]
-
-
-def pids(shop: LocalSystem, service: str) -> set[int]:
-    return {int(one["pid"] or 0) for one in shop.look()["services"][service]["instances"]}
+    for process in chance.sample(processes(shop, service), 2):
+        process.terminate()
+        wait_for_another(shop, service, process)
 
 
 def tell(what: str, done: object, failed: list[str], ended: object) -> None:
