@@ -9,7 +9,7 @@ from shop.auth.tests.fakes import World
 
 from atoll.contracts import Invalid
 from shop_auth.email import normalised
-from shop_contracts import EmailTaken, TooManyAttempts
+from shop_contracts import EmailTaken, InvalidGrant, TooManyAttempts
 
 PASSWORD = "correct horse"
 
@@ -40,6 +40,16 @@ async def test_asking_who_is_registered_gets_slower() -> None:
             await world.registrar.register("ada@example.org", PASSWORD, "10.0.0.9")
     with pytest.raises(TooManyAttempts):
         await world.registrar.register("new@example.org", PASSWORD, "10.0.0.9")
+
+
+async def test_who_guesses_passwords_behind_an_address_stops_no_registration_there() -> None:
+    world = World()
+    for number in range(100):
+        with pytest.raises(InvalidGrant):
+            await world.registrar.login(f"victim{number}@example.org", "a guess", "10.0.0.9")
+    with pytest.raises(TooManyAttempts):
+        await world.registrar.login("victim@example.org", "a guess", "10.0.0.9")
+    await world.registrar.register("new@example.org", PASSWORD, "10.0.0.9")
 
 
 @pytest.mark.parametrize("email", ["", "@", "a@", "@b", "a@b@c", "a b@c", "a@b\0", "a\x7f@b", "a" * 250 + "@b.cd"])

@@ -37,6 +37,7 @@ def test_variables_are_the_fields_in_capitals() -> None:
         ({"AUTH_CLIENTS": '{"robot": {"secret": "short-secret"}}'}, "robot"),
         ({"AUTH_CLIENTS": '{"a robot": {"secret": "a-secret-of-a-robot"}}'}, "AUTH_CLIENTS"),
         ({"AUTH_CLIENTS": '{"robot": {"secret": "a-secret-of-a-robot", "scopes": ["all"]}}'}, "the scope all"),
+        ({"AUTH_CLIENTS": '{"peer:orders": {"secret": "a-secret-of-a-robot"}}'}, "peer:orders is how a service"),
     ],
 )
 def test_a_mistake_is_one_line_without_secrets(values: dict[str, str], why: str) -> None:

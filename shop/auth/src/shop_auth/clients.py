@@ -16,6 +16,8 @@ from shop_contracts.scopes import SCOPES
 
 MIN_SECRET = 16  # characters; a machine's secret is random, so that its SHA-256 cannot be turned back
 
+SERVICE_PREFIX = "peer:"  # a service that calls for itself is the caller peer:orders, so no token may say so
+
 
 class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a machine may do. secret: shared with it."""
@@ -42,6 +44,8 @@ def read_clients(text: str) -> dict[str, Client]:
     for client_id, client in clients.items():
         if not client_id.isascii() or not client_id.isprintable() or " " in client_id or not client_id:
             raise ValueError("AUTH_CLIENTS: a client's id is printable ASCII without spaces")
+        if client_id.lower().startswith(SERVICE_PREFIX):
+            raise ValueError(f"AUTH_CLIENTS: {client_id} is how a service is called; a machine has another id")
         if len(client.secret) < MIN_SECRET:
             raise ValueError(f"AUTH_CLIENTS: the secret of {client_id} is shorter than {MIN_SECRET} characters")
         if unknown := sorted(client.scopes - SCOPES):

@@ -7,7 +7,7 @@ import logging
 from atoll.contracts import FieldError, Invalid, uuid7
 from shop_auth.accounts import Account, Accounts, Passwords
 from shop_auth.email import normalised
-from shop_auth.throttle import Guard, account_key, address_key
+from shop_auth.throttle import Guard, account_key, address_key, registering_key
 from shop_contracts import EmailTaken, InvalidGrant, UserId
 from shop_contracts.scopes import ADMIN, USER
 
@@ -30,7 +30,7 @@ class Registrar:
             raise Invalid(
                 "email: this is not an email address", fields=[FieldError("email", "is not an email address")]
             )
-        async with self._guard.attempt(None, address_key(forwarded_for)) as attempt:
+        async with self._guard.attempt(None, registering_key(forwarded_for)) as attempt:
             account = await self._new(name, password, frozenset({USER}))
             if not await self._accounts.add(account):
                 await attempt.failed()

@@ -1,7 +1,8 @@
 """Brute force is slowed down: after some failures each further one costs twice the time of the one before.
 
 Failures are counted by account, by machine and by address. Only a right password clears an account's, and nothing but
-time an address's, so that an attacker's own account does not help.
+time an address's, so that an attacker's own account does not help. Wrong passwords and registrations are counted apart: who
+guesses passwords behind an address keeps nobody there from making an account.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ class Key:
 def account_key(name: str) -> Key:
     """Of an email or a client id."""
     return Key("account:" + sha256(name.encode("utf-8", "surrogatepass")).hexdigest(), FREE_BY_ACCOUNT)
+
+
+def registering_key(forwarded_for: str) -> Key | None:
+    """Of an address that asks which emails are registered."""
+    key = address_key(forwarded_for)
+    return None if key is None else Key(f"registering {key.text}", key.free)
 
 
 def address_key(forwarded_for: str) -> Key | None:
