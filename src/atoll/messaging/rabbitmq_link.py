@@ -7,8 +7,8 @@ import logging
 from typing import Any
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
-from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed, DeliveryError
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed, DeliveryError
 
 from atoll.messaging.broker import KEEP_DAYS, BrokerUnavailable
 from atoll.messaging.links import NoLink
@@ -35,7 +35,8 @@ class Link:
         self.lost = asyncio.Event()
         self.connection = connection
         self.system = system
-        self._exchange: AbstractExchange | None = None
+        self._channel: AbstractChannel | None = None
+        self._events: AbstractExchange | None = None
         connection.close_callbacks.add(self._on_close)
 
     @classmethod
@@ -79,6 +80,15 @@ class Link:
         """The name of a partition's stream."""
         return f"{self.system}.events.{partition}"
 
+    @property
+    def exchange(self) -> str:
+        """The name of what hands each event to the stream of its partition. An account's topic permissions hold here."""
+        return f"{self.system}.events"
+
+    def subject(self, message: AbstractIncomingMessage) -> str:
+        """The event's subject; empty for what did not come through the exchange, and so past its permissions."""
+        return (message.routing_key or "").partition(".")[2] if message.exchange == self.exchange else ""
+
     async def publish(self, partition: int, subject: str, message_id: str, body: bytes) -> None:
         """Returns when a majority of the stream's replicas have the message."""
         message = aio_pika.Message(
@@ -88,20 +98,23 @@ class Link:
             content_type="application/cloudevents+json",
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         )
-        await self.send(self.stream(partition), message)
+        await self._send(self._events, f"{partition}.{subject}", message)
 
     async def send(self, queue: str, message: aio_pika.Message) -> None:
-        """Returns when the broker confirms; BrokerUnavailable if that is not known."""
-        if self._exchange is None or self.lost.is_set():
+        """To a queue itself. Returns when the broker confirms; BrokerUnavailable if that is not known."""
+        await self._send(self._channel.default_exchange if self._channel is not None else None, queue, message)
+
+    async def _send(self, exchange: AbstractExchange | None, key: str, message: aio_pika.Message) -> None:
+        if exchange is None or self.lost.is_set():
             raise BrokerUnavailable("the connection to the broker was lost")
         try:
             async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
-                await self._exchange.publish(message, routing_key=queue, mandatory=True)
+                await exchange.publish(message, routing_key=key, mandatory=True)
         except TimeoutError:
             raise BrokerUnavailable(f"the broker did not confirm within {ACKNOWLEDGE_TIMEOUT:g} s") from None
         except DeliveryError:  # refused, or returned because the stream is gone: the next link makes it again
             self.lost.set()
-            raise BrokerUnavailable(f"the broker refused the message; is the stream {queue} still there?") from None
+            raise BrokerUnavailable(f"the broker refused the message; is the stream for {key} still there?") from None
         except TROUBLES as error:
             self.lost.set()
             raise BrokerUnavailable(f"the broker did not take the message: {one_line(error)}") from None
@@ -124,12 +137,37 @@ class Link:
                 await channel.close()
 
     async def _prepare(self, partitions: int) -> None:
+        if not await self._is_there(partitions):
+            await self._make(partitions)
+        channel = self._channel = await self.connection.channel(publisher_confirms=True, on_return_raises=True)
+        channel.close_callbacks.add(self._on_close)
+        self._events = await channel.get_exchange(self.exchange, ensure=False)
+
+    async def _is_there(self, partitions: int) -> bool:
+        """Whether all is made already; looking needs no right to make anything."""
+        channel = await self.connection.channel(publisher_confirms=False)
+        try:
+            await channel.get_exchange(self.exchange)
+            for partition in range(partitions):
+                await channel.get_queue(self.stream(partition))
+        except ChannelNotFoundEntity:
+            return False
+        finally:
+            if not channel.is_closed:
+                await channel.close()
+        return True
+
+    async def _make(self, partitions: int) -> None:
+        """The streams, and the exchange in front of them."""
         kept = {"x-max-age": f"{KEEP_DAYS}D", "x-stream-max-segment-size-bytes": SEGMENT}
         for partition in range(partitions):
             await self.declare(self.stream(partition), **kept)
-        channel = await self.connection.channel(publisher_confirms=True, on_return_raises=True)
-        channel.close_callbacks.add(self._on_close)
-        self._exchange = channel.default_exchange
+        channel = await self.connection.channel(publisher_confirms=False)
+        exchange = await channel.declare_exchange(self.exchange, aio_pika.ExchangeType.TOPIC, durable=True)
+        for partition in range(partitions):
+            queue = await channel.get_queue(self.stream(partition), ensure=False)
+            await queue.bind(exchange, routing_key=f"{partition}.#")
+        await channel.close()
 
     def _on_close(self, *_: Any) -> None:
         self.lost.set()

@@ -113,7 +113,7 @@ class RabbitSubscription:
             self._end("a message came out of order")
             return
         self._last = sequence
-        subject = message.type or ""
+        subject = self._link.subject(message)
         self._unanswered = message
         if self._floors.deliver(subject, sequence):
             if message.message_id and not self._known.is_new(message.message_id):

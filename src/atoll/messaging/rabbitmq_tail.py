@@ -52,7 +52,7 @@ class RabbitTail:
         for partition in range(partitions):
             queue = await channel.get_queue(link.stream(partition), ensure=False)
             arguments: dict[str, Any] = {"x-stream-offset": "next" if since is None else since}
-            await queue.consume(partial(self._on_message, partition), arguments=arguments)
+            await queue.consume(partial(self._on_message, link, partition), arguments=arguments)
 
     async def fetch(self, limit: int, wait: float) -> list[Passing]:
         """See `Tail`."""
@@ -92,10 +92,10 @@ class RabbitTail:
             except TROUBLES as error:
                 self._end(f"the connection was lost: {one_line(error)}")
 
-    async def _on_message(self, partition: int, message: AbstractIncomingMessage) -> None:
+    async def _on_message(self, link: Link, partition: int, message: AbstractIncomingMessage) -> None:
         if self._ended:
             return
-        subject = message.type or ""
+        subject = link.subject(message)
         wanted = not self._subjects or subject in self._subjects
         sequence = int(str(message.headers["x-stream-offset"])) + 1
         self._arrived.append((Passing(subject, partition, sequence, message.body) if wanted else None, message))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 
@@ -15,6 +13,7 @@ from atoll.platform.local.keeper import Care, Keeper
 from atoll.platform.local.parts import PartView, view
 from atoll.platform.local.ports import LOOPBACK
 from atoll.platform.local.process import Launch
+from atoll.platform.local.rabbitmq_rights import definitions
 
 KIND = "rabbitmq"
 _GRACE = 20.0  # seconds
@@ -28,7 +27,7 @@ class OwnRabbitMQ:
     """
 
     kind = KIND
-    limits = False
+    limits = True
 
     def __init__(self, folder: Folder, ports: tuple[int, int, int], accounts: Accounts) -> None:
         self.port = ports[0]
@@ -56,14 +55,16 @@ class OwnRabbitMQ:
         return view(KIND, self.keeper, self.url)
 
     async def grant(self, rights: Mapping[str, Rights]) -> None:
-        self._accounts = self._accounts.granting(rights)
+        """A running node is started again if anything has changed: it reads its definitions then."""
+        before, self._accounts = self._accounts, self._accounts.granting(rights)
+        if self.keeper is not None and self._accounts != before:
+            self._write()
+            await self.keeper.restart()
 
     async def start(self, watch: Callable[[Keeper], None]) -> None:
         await install(KIND, self._folder)
         self._data.mkdir(mode=0o700, exist_ok=True)
-        definitions = self._data / "definitions.json"
-        write_private(definitions, json.dumps(self._definitions(), indent=2).encode())
-        write_private(self._data / "rabbitmq.conf", f"load_definitions = {definitions}\n".encode())
+        self._write()
         argv = script(KIND, "run", str(self._data), *map(str, self._ports))
         launch = Launch(
             KIND, argv, environment(self._folder), self._folder.path, self._folder.log(KIND), grace=_GRACE
@@ -71,31 +72,11 @@ class OwnRabbitMQ:
         self.keeper = Keeper(Care(launch, self._ready, watch, attempts=3))
         await self.keeper.start()
 
-    def _definitions(self) -> dict[str, object]:
-        """What RabbitMQ takes over at each start (https://www.rabbitmq.com/docs/definitions); it makes no guest then."""
-        accounts = self._accounts.all()
-        return {
-            "vhosts": [{"name": "/"}],
-            "users": [_user(account) for account in accounts],
-            "permissions": [self._permission(account) for account in accounts],
-        }
-
-    def _permission(self, account: Account) -> dict[str, str]:
-        rights = dict.fromkeys(("configure", "write", "read"), ".*")
-        return {"user": account.user, "vhost": "/", **rights}
+    def _write(self) -> None:
+        file = self._data / "definitions.json"
+        write_private(file, json.dumps(definitions(self._accounts), indent=2).encode())
+        write_private(self._data / "rabbitmq.conf", f"load_definitions = {file}\n".encode())
 
     async def _ready(self) -> bool:
         admin = self._accounts.admin
         return await lets_in(LOOPBACK, self.port, admin.user, admin.password)
-
-
-def _user(account: Account) -> dict[str, object]:
-    # The salt may be the password's own: each is 32 random bytes and used nowhere else.
-    salt = hashlib.sha256(account.password.encode()).digest()[:4]
-    hashed = salt + hashlib.sha256(salt + account.password.encode()).digest()
-    return {
-        "name": account.user,
-        "password_hash": base64.b64encode(hashed).decode(),
-        "hashing_algorithm": "rabbit_password_hashing_sha256",
-        "tags": "",
-    }
