@@ -19,14 +19,16 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
-from atoll.platform.dashboard import metrics, receiver, records, traces
+from atoll.platform.dashboard import metrics, rates, receiver, records, traces
 from atoll.platform.dashboard.asking import Unknown, Wrong, log_query, moment, trace_id, trace_query
 from atoll.platform.dashboard.intake import Intake
 from atoll.platform.dashboard.sqlite import Store
 
 WEB = Path(__file__).parent / "web"
 _encode = msgspec.json.Encoder().encode
-_MINUTES = 15 * 60 * 10**9
+_MINUTE = 60 * 10**9  # nanoseconds
+_MINUTES = 15 * _MINUTE
+_HISTOGRAMS = {"operations": rates.SERVED, "calls": rates.CALLED, "events": rates.CONSUMED}
 _COOKIE = "atoll-dashboard"
 # What a page may do: nothing but talk to its own server. Everything it shows was written by somebody else.
 _SAFE = {
@@ -64,6 +66,7 @@ def dashboard(
         "/api/logs": lambda s, q: {"logs": records.find_logs(s, log_query(q))},
         "/api/metrics": lambda s, _: {"metrics": metrics.metric_names(s)},
         "/api/metric": lambda s, q: metrics.draw(s, metrics.metric_query(q)),
+        "/api/rates": _rates,
         "/api/edges": lambda s, q: {"edges": traces.edges(s, _since(q))},
         "/api/senders": lambda s, q: {"services": traces.services(s, _since(q))},
         "/api/store": lambda s, _: {"bytes": s.size(), **_counts(intake)},
@@ -158,6 +161,13 @@ async def answered(ask: Callable[[], object]) -> Response:
         return Answer({"error": str(error)}, 404)
     except sqlite3.OperationalError as error:
         return Answer({"error": f"the store could not answer ({error}); ask for less"}, 503)
+
+
+def _rates(store: Store, query: Mapping[str, str]) -> object:
+    until = traces.now()
+    since = moment(query, "since") or until - _MINUTE
+    found = {name: rates.rates(store, since, until, metric) for name, metric in _HISTOGRAMS.items()}
+    return {"seconds": (until - since) / 1e9, **found}
 
 
 def _since(query: Mapping[str, str]) -> int:

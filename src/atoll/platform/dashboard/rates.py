@@ -1,0 +1,93 @@
+"""Rate, errors and duration of every operation in the last minute or so, from the services' own histograms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from atoll.platform.dashboard.metrics import quantile
+from atoll.platform.dashboard.sqlite import Store
+
+SERVED = "http_server_request_duration_seconds"
+CALLED = "http_client_request_duration_seconds"
+CONSUMED = "messaging_process_duration_seconds"
+_MOST = 200_000  # samples that one answer is made from
+_decode = msgspec.json.Decoder().decode
+
+
+@dataclass(slots=True)
+class _Group:
+    buckets: dict[float, float] = field(default_factory=dict)
+    count: float = 0.0
+    errors: float = 0.0
+
+
+def rates(store: Store, since: int, until: int, name: str = SERVED) -> list[dict[str, Any]]:
+    """For each service and operation: rate (a second), errors (a share), p50 and p99 (seconds), count.
+
+    since, until: nanoseconds since 1970. name: of a histogram. What did not happen in that time is left out.
+    """
+    groups: dict[tuple[str, str], _Group] = {}
+    for service, labels, grown in _growth(store, f"{name}_bucket", since, until):
+        bound = float(labels["le"].replace("+Inf", "inf")) if "le" in labels else float("inf")
+        group = groups.setdefault((service, operation_of(labels)), _Group())
+        group.buckets[bound] = group.buckets.get(bound, 0.0) + grown
+        if bound == float("inf"):
+            group.count += grown
+            group.errors += grown if _failed(labels) else 0.0
+    seconds = max((until - since) / 1e9, 1.0)
+    return [_rate(*key, group, seconds) for key, group in sorted(groups.items()) if group.count > 0]
+
+
+def operation_of(labels: Mapping[str, str]) -> str:
+    """What a person calls it: the method and route, or the event's subject."""
+    method, route = (
+        labels.get("http_request_method", ""),
+        labels.get("http_route", "") or labels.get("url_template", ""),
+    )
+    if method or route:
+        return f"{method} {route}".strip()
+    return labels.get("messaging_destination_name", "") or labels.get("operation", "") or "other"
+
+
+def _rate(service: str, operation: str, group: _Group, seconds: float) -> dict[str, Any]:
+    bounds = sorted(group.buckets)
+    cumulative = [group.buckets[bound] for bound in bounds]
+    return {
+        "service": service,
+        "operation": operation,
+        "rate": group.count / seconds,
+        "errors": group.errors / group.count,
+        "count": group.count,
+        "p50": quantile(0.5, bounds, cumulative),
+        "p99": quantile(0.99, bounds, cumulative),
+    }
+
+
+def _failed(labels: Mapping[str, str]) -> bool:
+    status = labels.get("http_response_status_code", "")
+    return status.startswith("5") or (not status and bool(labels.get("error_type")))
+
+
+def _growth(store: Store, name: str, since: int, until: int) -> Iterable[tuple[str, dict[str, str], float]]:
+    rows = store.rows(
+        """SELECT s.service, s.labels, x.value, s.id FROM series s JOIN samples x ON x.series = s.id
+        WHERE s.name = ? AND x.time BETWEEN ? AND ? ORDER BY s.id, x.time LIMIT ?""",
+        (name, since, until, _MOST),
+    )
+    grown: dict[int, float] = {}
+    last: dict[int, float] = {}
+    known: dict[int, tuple[str, str]] = {}
+    for row in rows:
+        series, value = row["id"], row["value"]
+        if series in last:
+            step = value - last[series]
+            grown[series] = grown.get(series, 0.0) + (step if step >= 0 else value)  # a counter that fell began anew
+        last[series] = value
+        known[series] = row["service"], row["labels"]
+    for series, growth in grown.items():
+        service, labels = known[series]
+        yield service, _decode(labels), growth

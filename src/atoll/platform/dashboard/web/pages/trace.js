@@ -1,0 +1,98 @@
+// One trace: a waterfall that draws only the rows that are seen, and beside it what the chosen span, its logs and its events say.
+import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact-htm.js";
+import { useAsk } from "../lib/api.js";
+import { clock, duration, hue, KINDS, level } from "../lib/format.js";
+import { Card, Empty, Fields, Loading, Page, Service, Trouble } from "../lib/parts.js";
+
+const ROW = 26;
+
+export const Trace = ({ id, query, refine }) => {
+  const found = useAsk(`/api/traces/${encodeURIComponent(id)}`);
+  const logs = useAsk(`/api/logs?trace=${encodeURIComponent(id)}&limit=500`);
+  const [closed, setClosed] = useState(() => new Set());
+  const trace = found.data;
+  const spans = useMemo(() => (trace ? visible(trace.spans, closed) : []), [trace, closed]);
+  if (!trace) return html`<${Page} title="Trace">${found.error ? html`<${Trouble} error=${found.error} />` : html`<${Loading} />`}<//>`;
+  const chosen = trace.spans.find((one) => one.span === query.span) || trace.spans[0];
+  const names = [...new Set(trace.spans.map((one) => one.service))];
+  const toggle = (span) => setClosed((last) => { const next = new Set(last); next.has(span) ? next.delete(span) : next.add(span); return next; });
+  return html`<${Page} title=${trace.spans[0].name} lead=${html`${clock(trace.start)} · took ${duration(trace.duration)} · ${trace.spans.length} spans · <span class="mono">${id}</span>`}
+      tools=${html`<a class="button" href=${`#/traces?compare=${id}`}>compare…</a> <a class="button" href=${`#/logs?trace=${id}&since=30d`}>logs</a>`}>
+    <div class="filters">${names.map((name) => html`<${Service} name=${name} />`)}
+      ${trace.errors > 0 && html`<span class="state bad">${trace.errors} failed</span>`}
+      ${trace.orphans > 0 && html`<span class="state busy" title="their parents were not sent, or are not stored any more">${trace.orphans} without their parent</span>`}
+      ${trace.cut && html`<span class="state busy">only the first ${trace.spans.length} spans are shown</span>`}</div>
+    <div class="columns">
+      <section class="card flush"><${Waterfall} trace=${trace} spans=${spans} chosen=${chosen} choose=${(span) => refine({ span })} toggle=${toggle} closed=${closed} /></section>
+      <div class="stack"><${Detail} span=${chosen} trace=${trace} /><${Said} logs=${logs} span=${chosen} /></div>
+    </div><//>`;
+};
+
+const visible = (spans, closed) => {
+  const shown = [];
+  let hidden = Infinity;
+  spans.forEach((span, at) => {
+    if (span.depth > hidden) return;
+    hidden = closed.has(span.span) ? span.depth : Infinity;
+    shown.push({ ...span, parent_of: (spans[at + 1]?.depth ?? -1) > span.depth });
+  });
+  return shown;
+};
+
+const Waterfall = ({ trace, spans, chosen, choose, toggle, closed }) => {
+  const box = useRef(null);
+  const [top, setTop] = useState(0);
+  const [high, setHigh] = useState(600);
+  useEffect(() => {
+    const measure = () => box.current && setHigh(box.current.clientHeight);
+    measure();
+    addEventListener("resize", measure);
+    return () => removeEventListener("resize", measure);
+  }, [spans.length]);
+  const first = Math.max(0, Math.floor(top / ROW) - 8), last = Math.min(spans.length, Math.ceil((top + high) / ROW) + 8);
+  const whole = Math.max(1, trace.duration);
+  const keys = (event) => {
+    const by = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1 }[event.key];
+    const at = spans.findIndex((one) => one.span === chosen.span);
+    if (by) {
+      event.preventDefault();
+      event.stopPropagation();
+      const next = spans[Math.max(0, Math.min(spans.length - 1, at + by))];
+      choose(next.span);
+      const y = spans.indexOf(next) * ROW;
+      if (y < box.current.scrollTop || y > box.current.scrollTop + high - ROW) box.current.scrollTop = y - high / 2;
+    } else if ((event.key === "ArrowLeft" || event.key === "ArrowRight") && spans[at]?.parent_of && closed.has(chosen.span) === (event.key === "ArrowRight")) toggle(chosen.span);
+  };
+  return html`<div class="ruler"><div>  </div><div>${[0, 0.25, 0.5, 0.75, 1].map((share) => html`<span>${duration(whole * share)}</span>`)}</div></div>
+    <div class="span-list" ref=${box} tabindex="0" role="tree" aria-label="spans" onScroll=${(e) => setTop(e.target.scrollTop)} onKeyDown=${keys}>
+      <div style=${{ height: `${spans.length * ROW}px` }}>${spans.slice(first, last).map((span, index) => {
+        const left = ((span.start - trace.start) / whole) * 100, width = (span.duration / whole) * 100;
+        return html`<div key=${span.span} class="span-row ${span.span === chosen.span ? "chosen" : ""} ${span.status === 2 ? "failed" : ""}" style=${{ top: `${(first + index) * ROW}px` }} role="treeitem" aria-level=${span.depth + 1} aria-selected=${span.span === chosen.span} onClick=${() => choose(span.span)}>
+          <div class="name" style=${{ paddingLeft: `${8 + Math.min(span.depth, 20) * 13}px` }}>
+            ${span.parent_of ? html`<button type="button" class="quiet" tabindex="-1" aria-label="fold" onClick=${(e) => { e.stopPropagation(); toggle(span.span); }}>${closed.has(span.span) ? "▸" : "▾"}</button>` : html`<i style=${{ width: "10px" }}></i>`}
+            <i class="dot hue-${hue(span.service)}" title=${span.service}></i><span title=${`${span.service}: ${span.name}`}>${span.name}</span></div>
+          <div class="track"><i class="mark hue-${span.status === 2 ? 9 : hue(span.service)}" style=${{ left: `${left}%`, width: `${width}%` }}></i>
+            <span class="after ${label(left, width).inside}" style=${label(left, width).at}>${duration(span.duration)}</span></div></div>`;
+      })}</div></div>`;
+};
+
+// Beside its bar where there is room, else in it.
+const label = (left, width) => {
+  if (left + width < 82) return { inside: "", at: { left: `${left + width}%` } };
+  return left > 18 ? { inside: "", at: { right: `${100 - left}%` } } : { inside: "inside", at: { right: `${100 - left - width}%` } };
+};
+
+const Detail = ({ span, trace }) => html`<${Card} title=${span.name} tools=${html`<${Service} name=${span.service} href=${`#/traces?service=${encodeURIComponent(span.service)}`} />`}>
+  <${Fields} of=${{ took: duration(span.duration), "began after": duration(span.start - trace.start), kind: KINDS[span.kind] || "–", instance: span.instance || "–", span: span.span, ...(span.message ? { error: span.message } : {}) }} />
+  <h3 style=${{ margin: "12px 0 4px" }}>Attributes</h3><${Fields} of=${span.attributes} />
+  ${span.events.length > 0 && html`<h3 style=${{ margin: "12px 0 4px" }}>Happened</h3>${span.events.map((event) => html`<p class="small"><b>${event.name}</b> <span class="soft">after ${duration(event.after)}</span></p><${Fields} of=${event.attributes} />`)}`}
+  ${span.links.length > 0 && html`<h3 style=${{ margin: "12px 0 4px" }}>Linked</h3>${span.links.map((link) => html`<p><a class="mono" href=${`#/traces/${link.trace}?span=${link.span}`}>${link.trace.slice(0, 16)}…</a></p>`)}`}<//>`;
+
+const Said = ({ logs, span }) => {
+  const all = logs.data?.logs || [];
+  const own = all.filter((one) => one.span === span.span);
+  const shown = own.length ? own : all;
+  return html`<${Card} title=${own.length ? "Logs of this span" : "Logs of this trace"}>
+    <${Trouble} error=${logs.error} />
+    ${shown.length ? shown.slice(0, 100).map((one) => html`<div class="log"><div class=${level(one.level)} style=${{ gridTemplateColumns: "96px 46px minmax(0,1fr)" }}><span class="soft">${clock(one.time)}</span><span class="lv-${level(one.level)}">${level(one.level)}</span><span class="text">${one.message}</span></div></div>`) : html`<${Empty}>Nothing was logged.<//>`}<//>`;
+};
