@@ -18,7 +18,7 @@ from tests.system.waiting import until
 from atoll.testing import PostgresServer
 from atoll.testing.servers import free_port
 
-SERVICES = ("auth", "orders", "payments")
+SERVICES = ("auth", "orders", "payments", "inventory")
 IDENTITY = {"atoll-peer": "gateway:secret", "atoll-subject": "ada", "atoll-scopes": "orders:read orders:write"}
 
 
@@ -32,6 +32,7 @@ def environment(postgres: PostgresServer) -> dict[str, str]:
         "ATOLL_BROKER_URL": "memory://",
         "ATOLL_PEERS": json.dumps({"gateway": "secret"}),
         "ATOLL_ENDPOINTS_PAYMENTS": f"http://127.0.0.1:{free_port()}",
+        "ATOLL_ENDPOINTS_INVENTORY": f"http://127.0.0.1:{free_port()}",
         "ATOLL_DRAIN_WAIT": "0",
     }
 

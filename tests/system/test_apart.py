@@ -9,8 +9,9 @@ from tests.system.calls import call
 from tests.system.local_system import LocalSystem
 from tests.system.postgres import refusal
 from tests.system.shopper import Shopper
+from tests.system.warehouse import Warehouse
 
-SERVICES = ("auth", "orders", "payments")
+SERVICES = ("auth", "orders", "payments", "inventory")
 
 
 def test_each_service_has_a_process_a_database_and_a_role_of_its_own(shop: LocalSystem) -> None:
@@ -73,7 +74,11 @@ def payments_alone(shop: LocalSystem) -> None:
     assert call(shop.url("payments"), "POST", "/charge", body, headers=peer).must(200).json["accepted"]
 
 
-ALONE = {"auth": auth_alone, "orders": orders_alone, "payments": payments_alone}
+def inventory_alone(shop: LocalSystem) -> None:
+    assert isinstance(Warehouse(shop).pieces("A1"), int)
+
+
+ALONE = {"auth": auth_alone, "orders": orders_alone, "payments": payments_alone, "inventory": inventory_alone}
 
 
 def test_two_instances_of_each_service_share_the_work(shop: LocalSystem, ada: Shopper) -> None:

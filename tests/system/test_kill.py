@@ -63,7 +63,8 @@ def kill(system: LocalSystem, victim: str) -> None:
 
 def judge(system: LocalSystem, wanted: list[Wish], accepted: dict[str, str]) -> None:
     """Every accepted order is settled as its card says, the acquirer has the sum of the confirmed ones, and nothing else."""
-    until(lambda: waiting(system) == 0, within=SETTLE_LIMIT, what="every order is confirmed or declined", pause=0.5)
+    settled = "every order is in the read model, and confirmed or declined"
+    until(lambda: is_settled(system, len(accepted)), within=SETTLE_LIMIT, what=settled, pause=0.5)
     orders = {str(row["id"]): row for row in rows(system, "orders", "SELECT id, status, total FROM orders")}
     assert sorted(orders) == sorted(accepted.values()), "an order was lost, or one wish became two orders"
     for wish in wanted:
@@ -79,6 +80,7 @@ def judge(system: LocalSystem, wanted: list[Wish], accepted: dict[str, str]) -> 
     assert {row["order_id"]: row["amount"] for row in payments} == {uuid.UUID(k): v for k, v in confirmed.items()}
 
 
-def waiting(system: LocalSystem) -> int:
-    found = rows(system, "orders", "SELECT count(*) AS n FROM orders WHERE status = 'pending'")
-    return int(found[0]["n"])
+def is_settled(system: LocalSystem, orders: int) -> bool:
+    statement = "SELECT count(*) AS n, count(*) FILTER (WHERE status = 'pending') AS waiting FROM orders"
+    (found,) = rows(system, "orders", statement)
+    return int(found["n"]) >= orders and int(found["waiting"]) == 0
