@@ -43,7 +43,7 @@ export default ({ words, query, refine }) => {
   const routed = (one) => (system.data?.model.routes || []).some((route) => route.service === one.service && (route.path === one.path || (route.path.endsWith("/*"))));
   return html`<${Page} title="API" lead=${system.data?.gateway ? html`Sent through the gateway, as a stranger's request would be: <span class="mono">${system.data.gateway}</span>` : ""}>
     <${Trouble} error=${found.error} />
-    ${!found.data ? !found.error && html`<${Loading} />` : html`<div class="columns" style=${{ gridTemplateColumns: "minmax(240px, 1fr) minmax(0, 2fr)" }}>
+    ${!found.data ? !found.error && html`<${Loading} />` : html`<div class="columns list">
       <${Card}><${Search} width="grow" label="find" value=${query.q || ""} onChange=${(q) => refine({ q })} />
         ${Object.entries(groups).map(([service, some]) => html`<h3 style=${{ margin: "14px 0 4px" }}><${Service} name=${service} /></h3><div class="ops">${some.map((one) => html`<a href=${`#/api/${service}/${encodeURIComponent(one.id)}`} aria-current=${one === chosen ? "page" : null}><span class="verb">${one.method}</span><span>${one.path}<br /><small class="soft">${one.operation.summary || ""}${system.data && !routed(one) ? " (not routed by the gateway)" : ""}</small></span></a>`)}</div>`)}
         ${shown.length === 0 && html`<${Empty}>No operation fits.<//>`}<//>

@@ -60,7 +60,7 @@ export default ({ query, refine }) => {
   return html`<${Page} title="Map" lead="Solid lines are calls, dashed ones are events. What fails is red; the thicker, the more."
       tools=${html`<${Select} label="in the last" value=${span} options=${[["1m", "minute"], ["15m", "15 minutes"], ["1h", "hour"], ["24h", "day"]]} onChange=${(since) => refine({ since })} />`}>
     <${Trouble} error=${error} />
-    <${Card}><svg class="map" viewBox=${`0 0 ${width} ${height + 60}`} style=${{ maxWidth: `${width * 1.25}px` }} role="img" aria-label="services and what flows between them">
+    <${Card}><div class="scroll"><svg class="map" viewBox=${`0 0 ${width} ${height + 60}`} style=${{ maxWidth: `${width * 1.25}px` }} role="img" aria-label="services and what flows between them">
       <defs>${["", "event", "bad"].map((kind) => html`<marker id=${`tip${kind}`} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0,0 L8,4 L0,8 Z" class=${`flow ${kind}`} /></marker>`)}</defs>
       ${all.map((edge, index) => {
         const bad = edge.calls > 0 && edge.errors / edge.calls > 0.01;
@@ -73,7 +73,7 @@ export default ({ query, refine }) => {
       ${names.map((name) => html`<a href=${`#/traces?service=${encodeURIComponent(name)}`}><g transform=${`translate(${at[name].x},${at[name].y})`}>
         <rect class="box ${sick(name) ? "bad" : ""}" width=${WIDE} height=${HIGH} rx="11" /><rect class=${`hue-${hue(name)}`} fill="currentColor" x="0" y="12" width="4" height=${HIGH - 24} rx="2" />
         <text x="16" y="25">${name}</text><text class="sub" x="16" y="43">${sub(system.data, name)}</text></g></a>`)}
-    </svg><//>
+    </svg></div><//>
     <${Card} title="Edges">${all.some((edge) => edge.calls) ? html`<div class="scroll"><table><thead><tr><th>from</th><th>to</th><th></th><th class="num">seen</th><th class="num">failed</th><th class="num">p50</th><th class="num">p99</th></tr></thead>
       <tbody>${all.filter((edge) => edge.calls).map((edge) => html`<tr><td><${Service} name=${edge.source} /></td><td><${Service} name=${edge.target} /></td><td class="soft">${edge.kind}</td><td class="num">${count(edge.calls)}</td>
         <td class="num ${edge.errors ? "bad-text" : ""}">${percent(edge.errors / edge.calls)}</td><td class="num">${duration(edge.p50)}</td><td class="num">${duration(edge.p99)}</td></tr>`)}</tbody></table></div>`
