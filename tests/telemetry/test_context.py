@@ -43,11 +43,11 @@ def test_one_that_cannot(header: str) -> None:
     [
         ("foo=1,bar=2", "foo=1,bar=2"), ("foo=1 \t , \t bar=2, \t baz=3", "foo=1,bar=2,baz=3"), ("foo=1,", "foo=1"),
         (",foo=1,,bar=2", "foo=1,bar=2"), ("", ""), ("foo", ""), ("foo=", ""), ("=1", ""), ("foo=1=2", ""),
-        ("foo =1", ""), ("FOO=1", ""), ("foo.bar=1", ""), ("foo@=1,bar=2", ""), ("@foo=1,bar=2", ""),
-        ("foo@@bar=1,bar=2", ""), ("foo@bar@baz=1,bar=2", ""), ("foo=1,foo=2", ""), ("foo=öäü", ""),
+        ("foo =1", ""), ("FOO=1", ""), ("foo.bar=1", ""), ("foo@=1,bar=2",) * 2, ("@foo=1,bar=2", ""),
+        ("foo@@bar=1,bar=2",) * 2, ("foo@bar@baz=1,bar=2",) * 2, ("foo=1,foo=2",) * 2, ("foo=öäü", ""),
         ("0foo@bar=1", "0foo@bar=1"), ("foo=bar=baz", ""), ("foo=1;2", "foo=1;2"), ("foo-_*/bar=bar4", "foo-_*/bar=bar4"),
         ("z" * 256 + "=1", "z" * 256 + "=1"), ("z" * 257 + "=1", ""), ("t" * 241 + "@" + "v" * 14 + "=1",) * 2,
-        ("t" * 242 + "@v=1", ""), ("t@" + "v" * 15 + "=1", ""), ("foo=" + "v" * 256,) * 2, ("foo=" + "v" * 257, ""),
+        ("t" * 242 + "@v=1",) * 2, ("t@" + "v" * 15 + "=1",) * 2, ("foo=" + "v" * 256,) * 2, ("foo=" + "v" * 257, ""),
         (",".join(f"k{n}=1" for n in range(32)),) * 2, (",".join(f"k{n}=1" for n in range(33)), ""),
     ],
 )  # fmt: skip

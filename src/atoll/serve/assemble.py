@@ -30,7 +30,18 @@ from atoll.serve.projections import projections_of
 from atoll.serve.provides import run_providers
 from atoll.serve.sagas import saga_runner, together
 from atoll.serve.settings import read_settings
+from atoll.serve.telemetry import (
+    PAGE,
+    make_telemetry,
+    resilience_hook,
+    telemetry_settings,
+    watch_consumers,
+    watch_database,
+    watch_http,
+    watch_projection,
+)
 from atoll.service import Health, Lifecycle, Resilience, Service, Stack
+from atoll.telemetry import TelemetrySettings
 from atoll.transport.http import HttpApp
 from atoll.transport.http.client.pyreqwest import PyreqwestClient
 from atoll.transport.http.server.uvicorn import HttpServer
@@ -44,14 +55,20 @@ def assemble(service: Service, environment: Environment, values: Mapping[str, st
     refuse_unknown_callees(service, environment)
     refuse_wrong_consumers(service)
     settings = {kind: read_settings(kind, values) for kind in service.settings}
-    return Running(service, environment, settings, resilience_of(service, values))
+    telemetry = telemetry_settings(service, environment, values)
+    return Running(service, environment, settings, resilience_of(service, values), telemetry)
 
 
 class Running:
     """One instance of a service. stacks: what protects each operation; callees: the services that it calls."""
 
     def __init__(
-        self, service: Service, environment: Environment, settings: dict[type, Any], resilience: Resilience
+        self,
+        service: Service,
+        environment: Environment,
+        settings: dict[type, Any],
+        resilience: Resilience,
+        telemetry: TelemetrySettings | None = None,
     ) -> None:
         self.service = service
         self.environment = environment
@@ -63,8 +80,10 @@ class Running:
         self._database = database_of(service, environment)
         self._broker = broker_of(service, environment)
         self._http = PyreqwestClient()
-        self.callees = Callees(service, resilience, environment, self._http)
-        self.stacks = operation_stacks(service, resilience, self._database)
+        self.telemetry = make_telemetry(telemetry or TelemetrySettings(), self._http)
+        hook = resilience_hook(self.telemetry.metrics)
+        self.callees = Callees(service, resilience, environment, self._http, hook)
+        self.stacks = operation_stacks(service, resilience, self._database, hook)
 
     def consumer_stacks(self) -> dict[type[Event], Stack]:
         """What the consumer does around the handler of each event."""
@@ -73,6 +92,8 @@ class Running:
     async def start(self) -> None:
         """Starts parts first and the listener last. Parts that are away don't hold the start up; readiness tells."""
         self._lifecycle.on_stop("http client", self._http.close)
+        await self._lifecycle.start("telemetry", self.telemetry)
+        self.telemetry.activate()
         await self._start_database()
         await self._start_broker()
         await self.callees.start(self._lifecycle)
@@ -99,6 +120,7 @@ class Running:
         if self._database is not None:
             await self._lifecycle.start("database", self._database)
             self.health.add("database", self._database.check)
+            watch_database(self.telemetry, self._database, self.service)
 
     async def _start_broker(self) -> None:
         if self._broker is not None:
@@ -113,6 +135,7 @@ class Running:
         for projection in made.values():
             await self._lifecycle.start(f"projection {projection.name}", projection)
             self.health.add(f"projection {projection.name}", projection.check)
+            watch_projection(self.telemetry, projection)
         return dict(made)
 
     async def _provide(self, made: dict[type, Any]) -> dict[type, Any]:
@@ -131,6 +154,7 @@ class Running:
         if sagas is not None:
             handlers = together(handlers, sagas.handlers())
             await self._lifecycle.start("sagas", sagas)
+        handlers = watch_consumers(self.telemetry.metrics, handlers)
         if database is not None and broker is not None and handlers:
             consumer = make_consumer(self.service, self._resilience, database, broker, handlers)
             await self._lifecycle.start("consumer", consumer)
@@ -146,7 +170,9 @@ class Running:
             health=self.health,
             mounts=self.service.mounts,
             documents=documents_of(self.service, self.environment.system),
+            pages={} if self.telemetry.settings.disabled else {PAGE: self.telemetry.page},
         )
+        watch_http(self.telemetry.metrics, app)
         server = HttpServer(app, self.environment.host, self.environment.port)
         try:
             await self._lifecycle.start("http", server)

@@ -8,6 +8,7 @@ from atoll.contracts import Api
 from atoll.contracts.policies import PolicyError
 from atoll.discovery import Balancer
 from atoll.resilience import Faults
+from atoll.resilience.records import Hook, ignore
 from atoll.security import peer_header
 from atoll.serve.environment import Environment
 from atoll.serve.failure import CannotServe
@@ -21,7 +22,9 @@ from atoll.transport.http.client.channel import Calling
 class Callees:
     """clients: by Api, ready to be injected. channels: what carries their calls, with the stacks in force."""
 
-    def __init__(self, service: Service, resilience: Resilience, environment: Environment, http: HttpClient) -> None:
+    def __init__(
+        self, service: Service, resilience: Resilience, environment: Environment, http: HttpClient, hook: Hook = ignore
+    ) -> None:
         self.clients: dict[type, Any] = {}
         self.channels: dict[type[Api], HttpChannel] = {}
         self._registry = registry_of(environment, http)
@@ -34,7 +37,7 @@ class Callees:
             self._watch = FaultWatch(
                 environment.registry_url, token=environment.registry_token, caller=name, http=http, faults=faults
             )
-        calling = Calling(resilience, faults)
+        calling = Calling(resilience, faults, hook)
         for api in service.calls:
             balancer = Balancer(api.service_, self._registry)
             secret = environment.peer_keys.get(api.service_)

@@ -11,6 +11,7 @@ from atoll.data import Database, Work, idempotent_replies, transactional
 from atoll.data.transactional import AGAIN
 from atoll.resilience import ServerStacks
 from atoll.resilience.order import SERVER
+from atoll.resilience.records import Hook, ignore
 from atoll.serve.failure import CannotServe
 from atoll.service import Handler, Named, Resilience, Service, Sources, Stack, bind
 from atoll.service.handlers import name_of
@@ -19,9 +20,11 @@ from atoll.service.plan import scoped_needs
 Stacks = dict[Operation[Any, Any], Stack]
 
 
-def operation_stacks(service: Service, resilience: Resilience, database: Database | None) -> Stacks:
+def operation_stacks(
+    service: Service, resilience: Resilience, database: Database | None, hook: Hook = ignore
+) -> Stacks:
     """The stack of each operation; CannotServe for what cannot work."""
-    made = ServerStacks(resilience.server, layers=resilience.server_layers)
+    made = ServerStacks(resilience.server, layers=resilience.server_layers, hook=hook)
     try:
         return {
             operation: made.of(

@@ -87,18 +87,24 @@ class Tracer(Protocol):
         """The local root of this trace has ended after so many nanoseconds."""
 
 
-class Trace:
-    """id: 32 hexadecimal digits. sampled: what the ``traceparent`` says. recording: whether spans are kept until the end.
+_FLAGS = ("00", "01", "02", "03")
 
-    state: ``tracestate``. failed: whether something in it went wrong.
+
+class Trace:
+    """id: 32 hexadecimal digits. sampled: what the ``traceparent`` says.
+
+    flags: all that it says. recording: whether spans are kept until the end. state: ``tracestate``. failed: whether something in it went wrong.
     """
 
-    __slots__ = ("failed", "id", "recording", "sampled", "spans", "state", "tracer")
+    __slots__ = ("failed", "flags", "id", "recording", "sampled", "spans", "state", "tracer")
 
-    def __init__(self, tracer: Tracer, trace_id: str, *, sampled: bool, recording: bool, state: str = "") -> None:
+    def __init__(
+        self, tracer: Tracer, trace_id: str, *, sampled: bool, recording: bool, random: bool = True, state: str = ""
+    ) -> None:
         self.tracer = tracer
         self.id = trace_id
         self.sampled = sampled
+        self.flags = _FLAGS[sampled + 2 * random]
         self.recording = recording
         self.state = state
         self.failed = False
@@ -213,7 +219,7 @@ def context_of(header: str) -> Context | None:
 
 def traceparent(trace: Trace, span_id: int) -> str:
     """The W3C header that makes others children of that span."""
-    return f"00-{trace.id}-{span_id:016x}-{'01' if trace.sampled else '00'}"
+    return f"00-{trace.id}-{span_id:016x}-{trace.flags}"
 
 
 def failure_of(error: BaseException | str) -> Failure:

@@ -10,9 +10,9 @@ from urllib.parse import quote, unquote
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
-# https://www.w3.org/TR/trace-context/#tracestate-header, with level 2's keys, which begin with a letter or a digit
+# https://www.w3.org/TR/trace-context-2/#tracestate-header
 _MEMBER = re.compile(
-    r"(?:[a-z0-9][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})"
+    r"[a-z0-9][a-z0-9_\-*/@]{0,255}"
     r"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
 )
 MOST_MEMBERS = 32
@@ -22,11 +22,12 @@ _BAGGAGE_KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 class Remote(NamedTuple):
-    """A span elsewhere. span: 16 hexadecimal digits as a number."""
+    """A span elsewhere. random: level 2's second flag, which says that the trace's id is random enough to decide by."""
 
     trace_id: str
     span_id: int
     sampled: bool
+    random: bool
     state: str
 
 
@@ -41,17 +42,18 @@ def read_context(headers: Mapping[str, str]) -> Remote | None:
     version, trace_id, span_id, flags, rest = found.groups()
     if version == "ff" or (version == "00" and rest is not None) or trace_id == _NO_TRACE or span_id == _NO_SPAN:
         return None
-    return Remote(trace_id, int(span_id, 16), bool(int(flags, 16) & 1), read_state(headers.get("tracestate")))
+    bits = int(flags, 16)
+    return Remote(trace_id, int(span_id, 16), bool(bits & 1), bool(bits & 2), read_state(headers.get("tracestate")))
 
 
 def read_state(text: str | None) -> str:
-    """``tracestate`` in its plain form; empty if any part of it is wrong."""
+    """``tracestate`` in its plain form; empty if any part of it is wrong. A key that comes twice stays as it came."""
     if not text:
         return ""
     members = [member for part in text.split(",") if (member := part.strip(" \t"))]
     if len(members) > MOST_MEMBERS or not all(_MEMBER.fullmatch(member) for member in members):
         return ""
-    return ",".join(members) if len({member.partition("=")[0] for member in members}) == len(members) else ""
+    return ",".join(members)
 
 
 def read_baggage(text: str | None) -> dict[str, str]:

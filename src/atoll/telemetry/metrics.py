@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from atoll.service.tracing import Trace
 
@@ -97,6 +97,11 @@ class Metrics:
 
     def __iter__(self) -> Iterator[Family]:
         return iter(list(self._families.values()))
+
+    def instruments(self, name: str) -> list[Any]:
+        """All of that name."""
+        family = self._families.get(name)
+        return [] if family is None else list(family.instruments.values())
 
     def counter(self, name: str, about: str, labels: Labels | None = None, *, unit: str = "1") -> Counter:
         """A counter."""

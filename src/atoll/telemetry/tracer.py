@@ -97,17 +97,18 @@ class OtlpTracer:
         """A local root that continues the trace of these headers; without one, the first of a new trace."""
         remote = None if headers is None else read_context(headers)
         if remote is None:
-            trace_id, parent, state = f"{getrandbits(128) or 1:032x}", 0, ""
+            trace_id, parent, random, state = f"{getrandbits(128) or 1:032x}", 0, True, ""
             sampled = self._sample(trace_id, None)
         else:
-            trace_id, parent, asked, state = remote
+            trace_id, parent, asked, random, state = remote
             sampled = self._sample(trace_id, asked)
         if (
             self._queue is None
         ):  # with nobody to take spans, a new trace is not sampled; another's decision is passed on
-            trace = Trace(self, trace_id, sampled=sampled and remote is not None, recording=False, state=state)
+            sampled, recording = sampled and remote is not None, False
         else:
-            trace = Trace(self, trace_id, sampled=sampled, recording=sampled or self._suspicious, state=state)
+            recording = sampled or self._suspicious
+        trace = Trace(self, trace_id, sampled=sampled, recording=recording, random=random, state=state)
         return Span(trace, plan, parent, root=True)
 
     def watch(self, plan: SpanPlan) -> Watch:
