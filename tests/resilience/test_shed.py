@@ -14,15 +14,26 @@ from atoll.resilience import Pressure, Record, Shed, Shedder, ShedPolicy, shed
 from atoll.service import Request
 
 
+class Told(Pressure):
+    """A pressure that a test says, with a queue that stands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.standing = 1.0
+
+    def __call__(self) -> float:
+        return self.value
+
+
 class Server:
     """A shedding server whose requests end when the test says so."""
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.busy = 0.0
+        self.pressure = Told()
         self.records: list[Record] = []
         self.open: list[asyncio.Event] = []
-        self.shedder = Shedder(ShedPolicy(fewest=4, patience=0.01), lambda: self.busy, clock=self.clock)
+        self.shedder = Shedder(ShedPolicy(fewest=4, patience=0.01), self.pressure, clock=self.clock)
         self.handler = shed(self.shedder, hook=self.records.append, clock=self.clock)(self._wait)
 
     async def _wait(self, _: Request) -> None:
@@ -62,7 +73,7 @@ async def test_without_pressure_nothing_is_refused() -> None:
 async def test_under_pressure_what_cannot_be_served_in_time_is_refused_with_retry_after() -> None:
     server = Server()
     await server.serve(10, 0.01)  # 100 a second, 10 ms each: one at a time
-    server.busy = 1.0
+    server.pressure.value = 1.0
     tasks = await server.fill(20)
     refused = [task for task in tasks if task.done()]
     assert len(refused) == 16  # 4 go in: what is known of a server after a tenth of a second is rough
@@ -85,7 +96,7 @@ def waited(server: Server, seconds: float) -> Request:
 async def test_what_has_waited_too_long_for_the_event_loop_is_refused() -> None:
     server = Server()
     await server.serve(10, 0.01)
-    server.busy = 1.0
+    server.pressure.value = 1.0
     with pytest.raises(Unavailable):
         await server.handler(waited(server, 0.05))  # more than four replies' time
     task = asyncio.ensure_future(server.handler(waited(server, 0.03)))
@@ -97,10 +108,10 @@ async def test_what_has_waited_too_long_for_the_event_loop_is_refused() -> None:
 async def test_it_cools_off_for_a_second_and_then_takes_everything_again() -> None:
     server = Server()
     await server.serve(10, 0.01)
-    server.busy = 1.0
+    server.pressure.value = 1.0
     with pytest.raises(Unavailable):
         await server.handler(waited(server, 1.0))
-    server.busy = 0.0
+    server.pressure.value = 0.0
     server.clock.now += 0.9
     with pytest.raises(Unavailable):
         await server.handler(waited(server, 1.0))
@@ -112,7 +123,7 @@ async def test_it_cools_off_for_a_second_and_then_takes_everything_again() -> No
 
 
 async def test_a_failure_frees_its_place_and_teaches_nothing() -> None:
-    shedder = Shedder(ShedPolicy(), lambda: 0.0)
+    shedder = Shedder(ShedPolicy(), Told())
 
     async def fails(_: Request) -> None:
         raise ZeroDivisionError
@@ -123,12 +134,40 @@ async def test_a_failure_frees_its_place_and_teaches_nothing() -> None:
     assert shedder.limit(1.0) == float("inf")
 
 
+async def test_what_waited_to_be_read_counts_too() -> None:
+    server = Server()
+    await server.serve(10, 0.01)
+    server.pressure.value, server.pressure.late = 1.0, 0.03
+    with pytest.raises(Unavailable):
+        await server.handler(waited(server, 0.02))
+
+
+async def test_a_pause_of_a_busy_process_is_no_queue() -> None:
+    server = Server()
+    await server.serve(10, 0.01)
+    server.pressure.value, server.pressure.standing = 1.0, 0.005
+    task = asyncio.ensure_future(server.handler(waited(server, 0.1)))
+    await until(lambda: bool(server.open))
+    server.open.pop().set()
+    await task
+
+
+async def test_what_is_usual_in_flight_goes_in_on_top_of_what_can_be_served() -> None:
+    server = Server()
+    await server.serve(10, 0.01)
+    calm = await server.fill(30)  # handlers that wait for something else, with an idle processor
+    server.pressure.value = 1.0
+    more = await server.fill(50)
+    assert sum(not task.done() for task in more) == 3  # on top of 29 that are usual: what four replies take
+    for go in server.open:
+        go.set()
+    await asyncio.gather(*calm, *more, return_exceptions=True)
+
+
 @given(st.lists(st.tuples(st.floats(0, 2), st.floats(0.001, 1)), max_size=60))
-def test_the_limit_is_four_times_the_best_rate_times_the_shortest_time_of_the_window(
-    steps: list[tuple[float, float]],
-) -> None:
+def test_the_limit_is_what_the_best_rate_of_the_window_serves_in_the_patience(steps: list[tuple[float, float]]) -> None:
     clock = Clock()
-    shedder = Shedder(ShedPolicy(), lambda: 0.0, clock=clock)
+    shedder = Shedder(ShedPolicy(), Told(), clock=clock)
     seen: list[tuple[int, float]] = []
     for pause, took in steps:
         clock.now += pause
@@ -144,22 +183,45 @@ def test_the_limit_is_four_times_the_best_rate_times_the_shortest_time_of_the_wi
         assert limit == float("inf")
     else:
         best = max(sum(1 for other, _ in recent if other == at) for at, _ in recent) / 0.1
-        assert limit == pytest.approx(4 * best * min(took for _, took in recent))
+        assert limit == pytest.approx(best * max(0.05, 4 * min(took for _, took in recent)))
 
 
-async def test_pressure_is_the_share_of_a_core_or_how_late_the_loop_is() -> None:
+def ticked(pressure: Pressure, now: Clock, used: Clock, *, seconds: float, share: float) -> None:
+    """One measurement after so many seconds, of which the process had this share of a core."""
+    pressure()
+    now.now += seconds
+    used.now += seconds * share
+    pressure._tick()
+
+
+async def test_pressure_is_the_share_of_a_core_over_half_a_second() -> None:
     now, used = Clock(), Clock()
     pressure = Pressure(clock=now, cpu=used)
     assert pressure() == 0.0
-    now.now += 0.05
-    used.now += 0.04
-    pressure._tick()
-    assert pressure.value == pytest.approx(0.8)
-    pressure()
-    now.now += 0.1  # 50 ms too late, as when something else has the core
-    pressure._tick()
-    assert pressure.value == 1.0
-    pressure()
-    now.now += 0.05
-    pressure._tick()
-    assert pressure.value == pytest.approx(0.8)  # relief is believed slowly
+    for _ in range(9):
+        ticked(pressure, now, used, seconds=0.05, share=1.0)
+    assert pressure.value == 0.0  # so long it may be a burst
+    ticked(pressure, now, used, seconds=0.06, share=1.0)
+    assert pressure.value == pytest.approx(1.0)
+    for _ in range(5):
+        ticked(pressure, now, used, seconds=0.05, share=0.0)
+    assert pressure.value == pytest.approx(0.5, abs=0.1)
+
+
+async def test_an_idle_time_was_idle_though_nothing_was_measured() -> None:
+    now, used = Clock(), Clock()
+    pressure = Pressure(clock=now, cpu=used)
+    ticked(pressure, now, used, seconds=0.05, share=1.0)
+    now.now += 60.0
+    ticked(pressure, now, used, seconds=0.05, share=1.0)
+    assert pressure.value < 0.1
+
+
+async def test_where_others_have_the_core_the_loops_lateness_is_pressure() -> None:
+    now, used = Clock(), Clock()
+    pressure = Pressure(clock=now, cpu=used)
+    ticked(pressure, now, used, seconds=1.05, share=0.2)
+    assert pressure.value == pytest.approx(1.0 / 1.05)
+    assert pressure.late == pytest.approx(1.0)
+    ticked(pressure, now, used, seconds=0.05, share=0.2)
+    assert pressure.late == pytest.approx(0.7)  # relief is believed slowly

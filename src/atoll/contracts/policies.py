@@ -103,8 +103,8 @@ class ShedPolicy:
     cpu: float = 0.9
     cool_off: float = 1.0
     window: float = 5.0
-    fewest: int = 64
-    patience: float = 0.5
+    fewest: int = 8
+    patience: float = 0.05
 
     def __post_init__(self) -> None:
         _share(self, "cpu", self.cpu)
@@ -121,7 +121,7 @@ class AdaptivePolicy:
     start: int = 50
     least: int = 10
     most: int = IN_FLIGHT
-    tolerance: float = 1.5
+    tolerance: float = 1.3
 
     def __post_init__(self) -> None:
         _whole(self, "least", self.least, 1)

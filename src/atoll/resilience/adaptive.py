@@ -2,7 +2,9 @@
 
 `shed` protects the processor; this protects what stands behind the handler: a pool, a disk, another service, where work
 queues up while the processor is idle. When replies take longer than they use to, the limit falls; when they don't, it
-grows by its square root. It is for each operation by itself, so that a hung dependency costs only those who use it.
+grows by its square root. Usual is what was seen while less than half of the limit was in flight, or no less was possible:
+Gradient2 learns it from everything, so that a queue that stands for a while becomes usual itself. It is for each operation
+by itself, so that a hung dependency costs only those who use it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ from atoll.service import Handler, Layer, Request
 
 USUAL = 600  # replies over which the usual latency is smoothed
 RECENT = 10  # replies over which the present one is
-STEP = 0.2  # how far the limit follows, at each reply
 BACK_OFF = 0.9  # of the limit that is left after a timeout
 
 
@@ -36,13 +37,18 @@ class Gradient:
     def sample(self, seconds: float, in_flight: int) -> None:
         """A reply."""
         self._recent = _smoothed(self._recent, seconds, RECENT)
-        self._usual = _smoothed(self._usual, seconds, USUAL)
+        few = in_flight * 2 < self.limit
+        if (
+            few or not self._usual or self.limit <= self._policy.least
+        ):  # what waits in a queue says nothing about what is usual
+            self._usual = _smoothed(self._usual, seconds, USUAL)
         if self._usual > 2 * self._recent:  # it was slow for long and is not any more: don't take that for usual
             self._usual *= 0.95
-        if in_flight * 2 < self.limit:
+        if few:
             return  # so few say nothing about the limit
         gradient = max(0.5, min(1.0, self._policy.tolerance * self._usual / max(self._recent, 1e-9)))
-        self._set(self.limit * (1 - STEP) + (self.limit * gradient + math.sqrt(self.limit)) * STEP)
+        step = 1 / self.limit  # all of it while as many are answered as were let in: what a change does shows only then
+        self._set(self.limit + (self.limit * gradient + math.sqrt(self.limit) - self.limit) * step)
 
     def timed_out(self) -> None:
         """No reply in time."""

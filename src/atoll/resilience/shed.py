@@ -1,9 +1,12 @@
-"""Load shedding: a server that is busy takes no more than it can serve in time (go-zero's adaptiveshedder; TCP BBR).
+"""Load shedding: a server that is busy takes no more than it can serve in time.
 
-What it can serve is measured: best rate of replies x shortest time of a reply, each over the last 5 s, is what is in flight
-when nothing waits (Little's law); four times that is a queue that still drains in the time of a few replies. A handler that
-never waits is never in flight beside another: there the queue is the event loop's, and what has waited in it for too long
-already is refused. While the process is not busy, nothing ever is. Health pages are no operations, so they never come here.
+Busy is a server that wanted its core for half a second (`Pressure`). While it is, nothing is let in that would wait for
+longer than ``patience``: what has waited too long for the event loop, since a handler that never waits queues there; and what is
+too much in flight, since one that does wait queues behind the others. What can be served in that time is measured: best rate
+of replies in the last 5 s x patience (Little's law), on top of what is in flight when nothing is wrong. The rate is BBR's and
+go-zero's adaptiveshedder's; the time in the queue, instead of their product, is CoDel's (RFC 8289): it needs to know nothing
+about how long the handlers take. While the process is not busy, nothing is refused. Health pages are no operations, so they never
+come here.
 """
 
 from __future__ import annotations
@@ -14,28 +17,30 @@ from typing import Any
 
 from atoll.contracts import Unavailable
 from atoll.contracts.policies import ShedPolicy
+from atoll.resilience.pressure import Pressure
 from atoll.resilience.records import Hook, Shed, ignore
 from atoll.service import Handler, Layer, Request
 
 BUCKETS = 50  # of the window: rates and times are known by a tenth of a second
 RETRY_AFTER = {"retry-after": "1"}
-GAIN = 4.0  # requests come in bursts: with no queue at all, a server would idle between them (BBR has 2 to 2.9)
+GAIN = 4.0  # of the shortest replies: where one takes longer than the patience, a few may wait behind it all the same
+STANDING = 0.2  # of the patience: a loop that is mostly later has a queue that stands
+FADING = 0.999  # of what is usual in flight, at each request: a peak is forgotten after some thousands
 
 
 class Shedder:
-    """One a server. busy: 0 to 1."""
+    """One a server. ``pressure`` has a value and a lateness."""
 
-    def __init__(
-        self, policy: ShedPolicy, busy: Callable[[], float], *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, policy: ShedPolicy, pressure: Pressure, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.in_flight = 0
         self._policy = policy
-        self._busy = busy
+        self._pressure = pressure
         self._clock = clock
         self._width = policy.window / BUCKETS
         self._bucket = -1
         self._replies = [0] * BUCKETS
         self._shortest = [float("inf")] * BUCKETS
+        self._usual = 0.0
         self._limit = float("inf")
         self._patience = float("inf")
         self._busy_until = 0.0
@@ -51,17 +56,20 @@ class Shedder:
     def limit(self, now: float) -> float:
         """How many in flight can be served in time; without end if that is not known yet."""
         self._turn(now)
-        return self._limit
+        return self._usual + self._limit
 
     def refuses(self, received: float, now: float) -> bool:
         """Whether one more is too many now. received: when it came; 0 if nobody noted it."""
-        busy = self._busy() >= self._policy.cpu
-        if busy:
+        if self._pressure() >= self._policy.cpu:
             self._busy_until = now + self._policy.cool_off
-        if not busy and now >= self._busy_until:
+        elif now >= self._busy_until:
+            self._usual = max(self._usual * FADING, self.in_flight)
             return False
-        limit = self.limit(now)
-        return self.in_flight >= max(limit, self._policy.fewest) or (received > 0 and now - received > self._patience)
+        if self.in_flight >= max(self.limit(now), self._policy.fewest):
+            return True
+        if self._pressure.standing < STANDING * self._patience:
+            return False  # a moment's pause: what waited for it is served soon
+        return received > 0 and now - received + self._pressure.late > self._patience
 
     def _turn(self, now: float) -> int:
         """The place of the present bucket; what has fallen out of the window is forgotten."""
@@ -71,10 +79,9 @@ class Shedder:
                 self._replies[passed % BUCKETS] = 0
                 self._shortest[passed % BUCKETS] = float("inf")
             self._bucket = bucket
-            shortest = min(self._shortest)
             best = max(self._replies) / self._width
-            self._limit = best * shortest * GAIN if best else float("inf")
-            self._patience = max(self._policy.patience, shortest * GAIN)
+            self._patience = max(self._policy.patience, min(self._shortest) * GAIN)
+            self._limit = best * self._patience if best else float("inf")
         return bucket % BUCKETS
 
 

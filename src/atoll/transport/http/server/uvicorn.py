@@ -22,8 +22,9 @@ from uvicorn.server import ServerState
 from atoll.contracts import BadRequest, Error
 from atoll.transport.http.errors import HeadersTooLarge, RequestTimeout
 from atoll.transport.http.limits import HttpLimits
+from atoll.transport.http.server.accepting import Acceptor
 from atoll.transport.http.server.app import HttpApp
-from atoll.transport.http.server.asgi import RECEIVED
+from atoll.transport.http.server.asgi import LEFT, RECEIVED
 from atoll.transport.http.server.replies import problem_reply
 
 log = logging.getLogger("atoll.http")
@@ -48,7 +49,7 @@ class HttpServer:
         self._app = app
         self._limits = limits or HttpLimits()
         self._state = ServerState()
-        self._server: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = None
         self._lifespan: LifespanOn | None = None
         self._sweep: asyncio.TimerHandle | None = None
 
@@ -63,11 +64,9 @@ class HttpServer:
                 raise RuntimeError("a mounted application refused to start; the log above says why")
             loop = asyncio.get_running_loop()
             app_state: dict[str, Any] = {}
-            self._server = await loop.create_server(
-                lambda: _Connection(config, self._state, app_state, self._limits, loop),
-                sock=listener,
-                backlog=self._limits.backlog,
-            )
+            acceptor = Acceptor(listener, lambda: _Connection(config, self._state, app_state, self._limits, loop))
+            acceptor.start(self._limits.backlog)
+            self._acceptor = acceptor
         except BaseException:
             listener.close()
             raise
@@ -76,10 +75,10 @@ class HttpServer:
 
     async def stop(self) -> None:
         """Stops accepting and waits for what is in flight; when it is cancelled (the grace is over), it ends the rest."""
-        if self._server is None:
+        if self._acceptor is None:
             return
-        server, self._server = self._server, None
-        server.close()
+        acceptor, self._acceptor = self._acceptor, None
+        acceptor.close()
         for connection in list(self._state.connections):
             connection.shutdown()
         try:
@@ -167,6 +166,9 @@ class _Connection(HttpToolsProtocol):
         if running is not None and not running.response_complete:  # uvicorn only tells the last one
             running.disconnected = True
             running.message_event.set()
+            left = cast(dict[str, Any], running.scope).get(LEFT)
+            if left is not None:
+                left()
 
     def data_received(self, data: bytes) -> None:
         self._held = memoryview(bytes(self._held) + data if self._held else data)
