@@ -281,12 +281,21 @@ def test_the_limit_falls_when_replies_get_slower_and_grows_back() -> None:
         gradient.sample(0.01, int(gradient.limit))
     grown = gradient.limit
     assert grown > 50
-    for _ in range(100):
+    for _ in range(200):
         gradient.sample(0.1, int(gradient.limit))
     assert gradient.limit < grown / 2
     for _ in range(500):
         gradient.sample(0.01, int(gradient.limit))
     assert gradient.limit > grown / 2
+
+
+def test_a_queue_that_stands_never_becomes_usual() -> None:
+    """A pool of 10 that takes 50 ms each, and always more to do than it can: whatever is let in waits for its turn."""
+    gradient = Gradient(AdaptivePolicy(start=50))
+    gradient.sample(0.05, 1)
+    for _ in range(20_000):
+        gradient.sample(0.05 * max(1.0, gradient.limit / 10), int(gradient.limit))
+    assert 10 <= gradient.limit < 20
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0.0001, 10)), max_size=200))

@@ -1,6 +1,7 @@
 """The retry budget: retries are a small share of calls, so that they can't make an overload worse (Finagle's RetryBudget).
 
-Each call deposits 0.2 of a retry, which lasts 10 s; besides there are 10 a second for clients with few calls.
+Each call deposits 0.2 of a retry, which lasts 10 s; besides there are 10 a second for clients with few calls. Those of a second
+are there for that second only: Finagle saves them up for 10 s, and 100 retries at once are a storm of their own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ class RetryBudget:
         self._calls: deque[list[float]] = deque()  # [bucket number, calls, retries]
         self._deposited = 0.0
         self._spent = 0.0
+        self._least = self._most = max(1.0, self._policy.per_second) if self._policy.per_second else 0.0
+        self._at = clock()
 
     def deposit(self) -> None:
         """A call was made."""
@@ -34,10 +37,20 @@ class RetryBudget:
     def withdraw(self) -> bool:
         """Whether a retry may be made; it is counted then."""
         bucket = self._bucket()
-        if self._spent + 1 > self._deposited * self._policy.share + self._policy.per_second * self._policy.ttl:
-            return False
+        if self._spent + 1 > self._deposited * self._policy.share:
+            return self._always()
         bucket[2] += 1
         self._spent += 1
+        return True
+
+    def _always(self) -> bool:
+        """One of those that are allowed however few calls there are."""
+        now = self._clock()
+        self._least = min(self._most, self._least + (now - self._at) * self._policy.per_second)
+        self._at = now
+        if self._least < 1:
+            return False
+        self._least -= 1
         return True
 
     def _bucket(self) -> list[float]:

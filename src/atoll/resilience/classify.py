@@ -7,6 +7,9 @@ from enum import Enum
 
 from atoll.contracts import BadGateway, DeadlineExceeded, Error, TooManyRequests, Unavailable
 
+PASSED_ON = "atoll-callee"
+"""The reply header by which a service says that the failure is not its own, and whose it is."""
+
 
 class NotSent(Unavailable):
     """The call surely did not reach the callee: no connection, no endpoint, an open breaker, a full bulkhead."""
@@ -27,6 +30,7 @@ class Outcome(Enum):
     REJECTED = "rejected"  # the callee is well and refuses this call: 4xx
     NOT_SENT = "not sent"  # it had no effect, for certain
     THROTTLED = "throttled"  # 429, or a 503 with retry-after: the callee is well, and says when to come back
+    PASSED_ON = "passed on"  # a callee of the callee failed: the callee is well, and has tried it again already
     UNAVAILABLE = "unavailable"  # 502, 503, or a connection that broke
     TIMED_OUT = "timed out"
     FAILED = "failed"  # 500, or an exception that no contract knows
@@ -67,6 +71,8 @@ def _of_error(error: Error) -> Outcome:
         return Outcome.FAILED
     if isinstance(error, DeadlineExceeded):
         return Outcome.TIMED_OUT
+    if PASSED_ON in error.headers:
+        return Outcome.PASSED_ON
     if isinstance(error, TooManyRequests) or _asks_to_come_back(error):
         return Outcome.THROTTLED
     if isinstance(error, (Unavailable, BadGateway)) or error.status in (502, 503):

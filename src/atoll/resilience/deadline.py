@@ -43,6 +43,10 @@ def write_remaining(seconds: float) -> str:
     return str(max(0, min(int(seconds * 1000), MAX_DEADLINE_MS)))
 
 
+class NobodyWaits(Exception):
+    """The work was cancelled since its caller had gone."""
+
+
 class Within(Generic[T]):
     """``await Within(work, seconds, name)``: the result of ``work``, which is cancelled if it takes longer: DeadlineExceeded.
 
@@ -50,13 +54,14 @@ class Within(Generic[T]):
     for work that never waits.
     """
 
-    __slots__ = ("_before", "_expired", "_name", "_seconds", "_task", "_work")
+    __slots__ = ("_before", "_expired", "_left", "_name", "_seconds", "_task", "_work")
 
     def __init__(self, work: Awaitable[T], seconds: float, name: str) -> None:
         self._name = name
         self._work = work
         self._seconds = seconds
         self._expired = False
+        self._left = False
         self._before = 0
         self._task: asyncio.Task[Any] | None = None
 
@@ -77,12 +82,21 @@ class Within(Generic[T]):
             if self._expired:
                 self._expired = False
                 if task.uncancel() <= self._before:  # nobody else cancelled it too
+                    if self._left:
+                        raise NobodyWaits from None
                     raise DeadlineExceeded(f"{self._name} did not finish in time") from None
             raise
         finally:
             timer.cancel()
+            self._task = None
             if self._expired:  # the work ended by itself in the same moment: the cancellation is not for others
                 task.uncancel()
+
+    def give_up(self) -> None:
+        """Cancels the work, because nobody waits for it any more: NobodyWaits. Nothing, unless the work is under way."""
+        if self._task is not None and not self._expired:
+            self._left = True
+            self._expire()
 
     def _expire(self) -> None:
         self._expired = True

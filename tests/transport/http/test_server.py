@@ -372,6 +372,49 @@ async def test_a_handler_goes_on_when_its_client_leaves() -> None:
         await asyncio.wait_for(done.wait(), 2)
 
 
+async def test_an_idempotent_handler_ends_when_its_client_leaves() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: Request) -> View:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return View("never")
+
+    async with serving({Things.get: wait}) as served:
+        asking = asyncio.create_task(served.ask("GET", f"/things/{ID}"))
+        await begun.wait()
+        asking.cancel()
+        await asyncio.wait({asking})
+        await asyncio.wait_for(ended.wait(), 2)
+        assert served.failures == []
+        assert (await served.ask("GET", "/health/live")).status == 200
+
+
+async def test_a_handler_ends_at_its_deadline() -> None:
+    ended = asyncio.Event()
+
+    async def wait(_: Request) -> View:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return View("never")
+
+    async with serving({Things.broken: wait}) as served:
+        reply = await served.ask("POST", "/broken", None, **{"atoll-deadline-ms": "20"})
+        assert reply.status == 504
+        assert ended.is_set()
+
+
+async def test_connections_that_come_at_once_are_all_accepted() -> None:
+    async with serving({}) as served:
+        replies = await asyncio.gather(*(served.ask("GET", "/health/live") for _ in range(500)))
+        assert {reply.status for reply in replies} == {200}
+
+
 async def test_a_client_can_pipeline_on_one_connection(served: Served) -> None:
     one = b"GET /health/live HTTP/1.1\r\nhost: t\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)

@@ -6,7 +6,7 @@ from typing import Any
 
 from atoll.discovery import Balancer, Endpoint
 from atoll.discovery.balance import FIRST_WAIT, Load
-from atoll.resilience import Breakers, NotSent, classify
+from atoll.resilience import Breakers, NotSent, Outcome, classify
 from atoll.service import Handler, Layer, Request
 
 
@@ -30,7 +30,7 @@ def balance(balancer: Balancer, breakers: Breakers) -> Layer:
             try:
                 reply = await inner(request)
             except BaseException as failure:
-                load.end(began, measured=not classify(failure).against_endpoint or load.slow(began))
+                load.end(began, measured=classify(failure) is Outcome.REJECTED or load.slow(began))
                 raise
             load.end(began)
             return reply

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from atoll.contracts import Api, BadGateway, Operation
+from atoll.contracts import Api, BadGateway, Error, Operation
 from atoll.contracts.policies import ClientPolicy
 from atoll.discovery import Balancer, Endpoint
 from atoll.discovery.balance import Load
@@ -68,7 +68,10 @@ class HttpChannel:
         """The reply. The callee's Error, NotSent, Lost, BadGateway or DeadlineExceeded otherwise."""
         plan = self._plans[operation]
         request = self._request(plan, message, time.monotonic() + plan.seconds)
-        return await self._handlers[operation](request)
+        try:
+            return await self._handlers[operation](request)
+        except Error as error:
+            raise plan.over_a_call(error) from error.__cause__
 
     async def stream(self, operation: Operation[Any, Any], message: Any) -> AsyncIterator[Any]:
         """The items of a `Stream[T]` reply, as they come; the callee's Error, also in the middle.
@@ -80,7 +83,10 @@ class HttpChannel:
         request.headers = {**request.headers, "accept": "text/event-stream"}
         async with AsyncExitStack() as open_stream:
             request.scope[AsyncExitStack] = open_stream
-            reply: HttpStream = await self._handlers[operation](request)
+            try:
+                reply: HttpStream = await self._handlers[operation](request)
+            except Error as error:
+                raise plan.over_a_call(error) from error.__cause__
             load: Load = request.scope[Load]
             began = load.begin()
             open_stream.callback(load.end, began, measured=False)
@@ -185,3 +191,8 @@ class _Plan:
         self.write = writer_for(operation)
         self.reader = ReplyReader(operation)
         self.span = attempt_plan(operation)
+
+    def over_a_call(self, error: Error) -> Error:
+        """The same error; whatever prevented the call, an open breaker say, is not the calling service's own failure."""
+        error.source = error.source or self.operation.api.service_
+        return error

@@ -11,9 +11,10 @@ from atoll.contracts import BadRequest, Error, Invalid, Operation, Problem
 from atoll.contracts.codec import decoder_for
 from atoll.contracts.errors import PROBLEM_MEDIA_TYPE, error_from_problem
 from atoll.resilience import Unreadable
+from atoll.resilience.classify import PASSED_ON
 from atoll.transport.http.client.port import HttpReply
 
-_KEPT = ("retry-after", "www-authenticate")
+_KEPT = ("retry-after", "www-authenticate", PASSED_ON)
 _decode_problem = msgspec.json.Decoder(Problem).decode
 
 

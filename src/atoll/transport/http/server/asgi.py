@@ -15,6 +15,8 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 RECEIVED = "atoll.received"
 """In a request's scope: the ``time.monotonic()`` second at which all of it had come, before it waited for the event loop."""
+LEFT = "atoll.left"
+"""In a request's scope: called when the client goes away before the reply is complete; absent if nobody cares."""
 
 Identify = Callable[[Mapping[str, str]], Awaitable[Caller | None]]
 """From a request's headers (lower-case names) to its verified caller; None without credentials, Unauthenticated for bad ones."""

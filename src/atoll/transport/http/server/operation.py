@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
 from typing import Any
 
 from atoll.contracts import DeadlineExceeded, Operation, Unauthenticated
-from atoll.resilience.deadline import DEADLINE_HEADER, Within, read_remaining
+from atoll.resilience.deadline import DEADLINE_HEADER, NobodyWaits, Within, read_remaining
 from atoll.service import Caller, Handler, Request, current_request
 from atoll.service.request import FOREVER
 from atoll.transport.http.limits import HttpLimits
-from atoll.transport.http.server.asgi import RECEIVED, Identify
-from atoll.transport.http.server.body import BodyRules, read_body
+from atoll.transport.http.server.asgi import LEFT, RECEIVED, Identify
+from atoll.transport.http.server.body import BodyRules, Disconnected, read_body
 from atoll.transport.http.server.exchange import Exchange
 from atoll.transport.http.server.reading import Reading
 from atoll.transport.http.server.replies import Reply, Replying
@@ -25,8 +24,8 @@ class OperationEndpoint:
     """An `Endpoint` for one operation and its handler."""
 
     __slots__ = (
-        "_access", "_body", "_deadline", "_handler", "_identify", "_limits", "_name", "_operation", "_read", "_replying",
-        "_streams",
+        "_abandons", "_access", "_body", "_deadline", "_handler", "_identify", "_limits", "_name", "_operation", "_read",
+        "_replying", "_streams",
     )  # fmt: skip
 
     def __init__(
@@ -35,6 +34,7 @@ class OperationEndpoint:
         self._operation = operation
         self._name = operation.qualified
         self._access = operation.access
+        self._abandons = operation.idempotent  # what is begun of anything else is better finished
         self._deadline = operation.deadline
         self._streams = operation.streams
         self._handler = handler
@@ -50,7 +50,7 @@ class OperationEndpoint:
         self._replying = Replying(operation)
 
     async def __call__(self, exchange: Exchange) -> Reply | None:
-        """Runs the handler; a client that goes away meanwhile does not cancel it, the deadline does."""
+        """Runs the handler. The deadline cancels it, and if the operation is idempotent also a client that goes away."""
         raw = exchange.headers.raw.get(_DEADLINE)
         given = FOREVER if raw is None else self._given_deadline(raw)
         caller = await self._caller(exchange)
@@ -66,11 +66,16 @@ class OperationEndpoint:
             if self._streams:
                 await send_stream(exchange, self._handler, request, self._limits)
                 return None
-            return self._replying.write(await self._handled(request), request.reply_headers)
+            work = self._handled(request)
+            if self._abandons:
+                exchange.scope[LEFT] = work.give_up
+            return self._replying.write(await work, request.reply_headers)
+        except NobodyWaits:
+            raise Disconnected from None
         finally:
             current_request.reset(token)
 
-    def _handled(self, request: Request) -> Awaitable[Any]:
+    def _handled(self, request: Request) -> Within[Any]:
         """What the `deadline` layer does, without asking for the time twice."""
         now = time.monotonic()
         left = min(self._deadline, request.deadline - now)
