@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from tests.messaging.conftest import Counted, eventually, publish, sql
 
-from atoll.data import Database, Outbox, OutboxStatus
+from atoll.data import Database, Outbox
 from atoll.messaging import Relay
 from atoll.messaging.broker import BrokerUnavailable
 from atoll.messaging.memory import MemoryBroker
@@ -228,7 +228,7 @@ async def test_a_broker_that_is_away_loses_nothing(
     assert memory.numbers("a") == list(range(20))
 
     async def caught_up() -> bool:
-        return await Outbox(database).status() == OutboxStatus(0, 0.0)
+        return (await Outbox(database).status()).pending == 0
 
     await eventually(caught_up)
 
@@ -345,3 +345,43 @@ async def test_the_wake_up_is_no_part_of_the_transaction(database: Database, dat
     await connection.execute("SELECT 1")
     await connection.close()
     assert heard == []
+
+
+async def test_status_tells_what_waits_for_how_long_and_why(
+    database: Database, memory: Recording, relays: Sequence[Relay]
+) -> None:
+    outbox = Outbox(database)
+    empty = await outbox.status()
+    assert (empty.pending, empty.lag, empty.held, empty.published_at) == (0, 0.0, 0.0, None)
+    task = asyncio.create_task(_hold_open(database, begun := asyncio.Event(), go := asyncio.Event()))
+    await begun.wait()
+    await publish(database, "b", 1, 2)
+    await asyncio.sleep(0.05)
+    waiting = await outbox.status()
+    assert waiting.pending == 2
+    assert waiting.lag >= 0.05
+    assert waiting.held >= waiting.lag
+    go.set()
+    await task
+    assert (await outbox.status()).held == 0.0
+    await relays[0].start()
+
+    async def published() -> bool:
+        return (await outbox.status()).pending == 0
+
+    await eventually(published)
+    assert (await outbox.status()).published_at is not None
+
+
+async def test_stored_events_that_nobody_else_hears_wake_no_relay(database_url: str, memory: Recording) -> None:
+    from atoll.data import EventStore
+
+    database = Database(database_url, service="test", publishes=[])
+    await database.start()
+    woken: list[str] = []
+    database.on_outbox(lambda: woken.append("relay"))
+    database.on_append(lambda: woken.append("projection"))
+    async with database.work() as work:
+        await EventStore([Counted]).append(work, "counted-1", [Counted("a", 1)], expected=0)
+    await database.stop()
+    assert woken == ["projection"]

@@ -126,7 +126,8 @@ async def append(
         raise StreamConflict(stream, expected) from None
     if last is None:
         raise StreamConflict(stream, expected)
-    work.on_commit(work._database.outbox_grew)
+    published = any(key is not None for key in keys)
+    work.on_commit(lambda: work._database.events_appended(published=published))
     return Position(last["fence"], last["position"])
 
 

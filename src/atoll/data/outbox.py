@@ -59,6 +59,7 @@ SELECT count(o.*) AS pending, coalesce(extract(epoch FROM clock_timestamp() - mi
        r.published_at
 FROM atoll.relay r LEFT JOIN atoll.outbox o ON (o.fence, o.position) > (r.fence, r.position) GROUP BY r.published_at
 """
+_MOVE = "UPDATE atoll.relay SET fence = $1, position = $2, published_at = now()"
 _REDRIVE = f"""
 WITH again AS (
   SELECT * FROM atoll.outbox WHERE written_at >= $1 AND written_at < $2 AND delivery = 0
@@ -168,7 +169,7 @@ async def read_after(connection: Connection, cursor: Cursor, limit: int) -> list
 
 async def move_cursor(connection: Connection, cursor: Cursor) -> None:
     """Remembers what is published."""
-    await connection.execute("UPDATE atoll.relay SET fence = $1, position = $2, published_at = now()", cursor.fence, cursor.position)
+    await connection.execute(_MOVE, cursor.fence, cursor.position)
 
 
 def _created(kind: type[Event]) -> dict[str, str]:

@@ -105,7 +105,7 @@ class Projection:
         self._tasks: list[asyncio.Task[None]] = []
         self._rebuilding: asyncio.Task[None] | None = None
         self._looked_at = float("-inf")
-        database.on_outbox(self._on_commit)
+        database.on_append(self._on_commit)
 
     async def start(self) -> None:
         """Begins, without waiting for the database."""
