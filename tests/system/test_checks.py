@@ -153,7 +153,7 @@ def test_a_wrong_address_is_found_and_not_repeated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("broker", "scheme"),
+    ("part", "scheme"),
     [
         (Nats("amqp://u:secret@h:1"), "nats"),
         (Nats("nats://u:secret@h:port"), "nats"),
@@ -161,23 +161,23 @@ def test_a_wrong_address_is_found_and_not_repeated() -> None:
         (Kafka("u:secret@h:9092"), "kafka"),
     ],
 )
-def test_an_address_that_is_not_the_brokers_is_found(broker: Nats | RabbitMQ | Kafka, scheme: str) -> None:
-    assert texts(replace(GOOD, broker=broker)) == [
-        f"{type(broker).__name__}: the address must be like '{scheme}://user:password@host:port'"
+def test_an_address_that_is_not_the_brokers_is_found(part: Nats | RabbitMQ | Kafka, scheme: str) -> None:
+    assert texts(replace(GOOD, broker=part)) == [
+        f"{type(part).__name__}: the address must be like '{scheme}://user:password@host:port'"
     ]
 
 
 @pytest.mark.parametrize(
-    ("broker", "place"),
+    ("part", "place"),
     [
         (Nats("tls://h:1,tls://i:2"), ("h", 1)),
         (RabbitMQ("amqps://h"), ("h", 5671)),
         (Kafka("kafka+tls://u:p@h:9093,i:9094"), ("h", 9093)),
     ],
 )
-def test_a_clusters_first_server_is_where_it_is(broker: Nats | RabbitMQ | Kafka, place: tuple[str, int]) -> None:
-    assert texts(replace(GOOD, broker=broker)) == []
-    assert location(broker) == place
+def test_a_clusters_first_server_is_where_it_is(part: Nats | RabbitMQ | Kafka, place: tuple[str, int]) -> None:
+    assert texts(replace(GOOD, broker=part)) == []
+    assert location(part) == place
 
 
 def test_a_source_that_is_not_there_is_found(tmp_path: Path) -> None:
