@@ -224,6 +224,25 @@ def test_doctor_looks_at_the_gateways_port_and_at_given_servers(folder: Path) ->
     assert "the given NATS at 127.0.0.1:9 is not reachable" in wrong["given nats"]
 
 
+@pytest.mark.parametrize(("broker", "kind"), [("RabbitMQ", "rabbitmq"), ("Kafka", "kafka")])
+def test_doctor_and_describe_know_a_broker_that_is_fetched(folder: Path, broker: str, kind: str) -> None:
+    text = SYSTEM.replace("Gateway(", "Gateway(port=0, ").replace("services=", f"broker={broker}(), services=")
+    (folder / "system.py").write_text(text.replace("import G", f"import {broker}, G"), "utf-8")
+    found = {check["name"]: check["text"] for check in json.loads(atoll(folder, "doctor", "--json").stdout)["checks"]}
+    assert (
+        f"/{kind}" in found[kind] or f"{kind}: " in found[kind]
+    )  # where it is or will be, or why it can't be had here
+    assert found[f"{kind} library"].endswith("is there")
+    parts = {part["kind"]: part["where"] for part in json.loads(atoll(folder, "describe", "--json").stdout)["parts"]}
+    assert parts[kind].startswith("own")
+
+
+def test_another_broker_for_a_system_without_one_is_one_line(folder: Path) -> None:
+    done = atoll(folder, "up", "-d", "--isolated", "--broker", "kafka")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0].endswith("--broker kafka: the system has no broker; add broker=Nats()")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_printed_for_each_shell(folder: Path, shell: str) -> None:
     assert "_ATOLL_COMPLETE" in atoll(folder, "completion", shell).stdout
