@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.system.calls import call
 from tests.system.local_system import LocalSystem
-from tests.system.postgres import refusal
+from tests.system.postgres import refusal, rows
 from tests.system.shopper import Shopper
 from tests.system.warehouse import Warehouse
 
@@ -32,6 +32,31 @@ def test_no_role_can_open_another_services_database(shop: LocalSystem, service: 
     database = urlsplit(shop.environment(other)["ATOLL_DATABASE_URL"]).path
     why = refusal(own._replace(path=database).geturl())
     assert ("permission denied" in why) == (service != other), why
+
+
+@pytest.mark.parametrize("common", ["postgres", "template1"])
+def test_no_role_can_open_the_databases_of_everybody(shop: LocalSystem, common: str) -> None:
+    own = urlsplit(shop.environment("orders")["ATOLL_DATABASE_URL"])
+    assert "permission denied" in refusal(own._replace(path=f"/{common}").geturl())
+
+
+def test_a_service_knows_no_secret_of_another(shop: LocalSystem) -> None:
+    for service in SERVICES:
+        told = shop.environment(service)
+        others = [other for other in SERVICES if other != service]
+        assert not [name for name in told if name.startswith(tuple(f"{other.upper()}_" for other in others))]
+    assert len(shop.environment("auth")["AUTH_KEY_SECRET"]) >= 16
+    stored = rows(shop, "auth", "SELECT sealed FROM signing_keys")
+    assert stored
+    assert all(row["sealed"].startswith("aes-256-gcm:") for row in stored)
+
+
+def test_no_role_can_take_all_connections(shop: LocalSystem) -> None:
+    found = rows(
+        shop, "orders", "SELECT rolconnlimit AS n, current_setting('max_connections')::int AS most FROM pg_roles"
+        " WHERE rolname = current_user",
+    )[0]  # fmt: skip
+    assert 20 <= found["n"] < found["most"]
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from atoll.platform.local.wiring import import_path
+from atoll.platform.local.wiring import import_path, users_own
 from atoll.system import Service, System, Trouble
 from atoll.system.events import EventUse, ServiceEvents
 
@@ -34,7 +34,7 @@ def ask(
     """
     if not service.serve:
         raise Trouble(f"{service.name} is no atoll service (it has no serve=...), so it cannot be asked")
-    variables = {key: value for key, value in os.environ.items() if not key.startswith("ATOLL_")}
+    variables = users_own(system, service)
     variables["PYTHONPATH"] = import_path(root, service, variables.get("PYTHONPATH", ""))
     variables |= {"PYTHONSAFEPATH": "1", "ATOLL_SYSTEM": system.name, **service.environment, **(told or {})}
     try:

@@ -14,14 +14,19 @@ if TYPE_CHECKING:
     import asyncpg
 
 
+EACH = 20  # connections that every other service keeps room for: one instance's pool, its relay and migrations
+RESERVED = 10  # connections for the administrator and for people who look into the data
+
+
 def preload() -> None:
     """Import the driver (some 100 ms), in a thread while the server starts."""
     import asyncpg  # noqa: F401
 
 
-async def provision(admin_url: str, passwords: Mapping[str, str], remedy: str) -> frozenset[str]:
+async def provision(admin_url: str, passwords: Mapping[str, str], remedy: str, *, ours: bool = False) -> frozenset[str]:
     """Make what is missing for each name (of a database and its role), and set the passwords; the names newly made.
 
+    ours: the server is of this system alone, so that its common databases are closed as well.
     Safe to repeat. Trouble, with ``remedy``, when the server refuses the administrator.
     """
     await asyncio.to_thread(preload)
@@ -32,7 +37,10 @@ async def provision(admin_url: str, passwords: Mapping[str, str], remedy: str) -
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Trouble(f"PostgreSQL at {_where(admin_url)} refuses the administrator: {error}; {remedy}") from None
     try:
-        return await _provision(connection, passwords)
+        made = await _provision(connection, passwords)
+        if ours:  # where any role could leave something behind for the others
+            await connection.execute("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC")
+        return made
     except asyncpg.PostgresError as error:
         raise Trouble(
             f"PostgreSQL at {_where(admin_url)}: {error}; the administrator must be allowed to make roles and databases"
@@ -52,7 +60,8 @@ async def _provision(connection: asyncpg.Connection, passwords: Mapping[str, str
         row[0]
         for row in await connection.fetch("SELECT datname FROM pg_database WHERE datname = ANY($1::text[])", names)
     }
-    statements = [_role(name, password, name in roles) for name, password in passwords.items()]
+    limit = await _connection_limit(connection, len(names))
+    statements = [_role(name, password, limit, name in roles) for name, password in passwords.items()]
     await connection.execute("; ".join(statements))
     made = frozenset(names) - databases
     for name in sorted(made):
@@ -64,10 +73,17 @@ async def _provision(connection: asyncpg.Connection, passwords: Mapping[str, str
     return made
 
 
-def _role(name: str, password: str, exists: bool) -> str:
+async def _connection_limit(connection: asyncpg.Connection, services: int) -> int:
+    """Of one role: all that the server has, but for what each other service needs to work at all."""
+    most = int(await connection.fetchval("SHOW max_connections"))
+    return max(EACH, most - RESERVED - EACH * (services - 1))
+
+
+def _role(name: str, password: str, limit: int, exists: bool) -> str:
     verb = "ALTER" if exists else "CREATE"
     return (
-        f"{verb} ROLE {_quoted(name)} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{scram_verifier(password)}'"
+        f"{verb} ROLE {_quoted(name)} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE CONNECTION LIMIT {limit}"
+        f" PASSWORD '{scram_verifier(password)}'"
     )
 
 

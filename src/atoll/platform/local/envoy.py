@@ -24,11 +24,13 @@ from atoll.platform.gateway.compile import NO_FAULTS
 from atoll.platform.local.binaries import find_envoy
 from atoll.platform.local.folder import Folder
 from atoll.platform.local.keeper import Care, Keeper
+from atoll.platform.local.logs import make_private
 from atoll.platform.local.parts import PartView, view
 from atoll.platform.local.ports import LOOPBACK
 from atoll.platform.local.probes import answers_ok
 from atoll.platform.local.process import MARK, Launch
 from atoll.platform.local.registry import Listed
+from atoll.platform.local.telling_where import otlp_url, trace_share
 from atoll.platform.local.wiring import GATEWAY, edge_secret, routed
 from atoll.system import Gateway, System, Trouble
 
@@ -65,6 +67,8 @@ class OwnEnvoy:
         files = GatewayFiles(self._folder.gateway, self._options)
         self._control = GatewayControl(files)
         files.install(self._compile({}))
+        for own in (files.log, self._folder.log("access")):
+            make_private(own)
         log = self._folder.log(KIND)
         if not log.is_symlink():  # Envoy writes its log itself; here it is where the others are
             log.unlink(missing_ok=True)
@@ -110,6 +114,8 @@ class OwnEnvoy:
             {name: edge_secret(self._folder, GATEWAY, name) for name in routed(self._system)},
             certificate,
             access_log=str(self._folder.log("access")),
+            otlp_url=otlp_url(os.environ),
+            trace_share=trace_share(os.environ),
             faults=True,  # whether any may be ordered is for the supervisor to say
         )
 

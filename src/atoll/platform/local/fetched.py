@@ -9,6 +9,7 @@ from pathlib import Path
 
 from atoll.platform.local.folder import Folder
 from atoll.platform.local.process import MARK, Launch, Process
+from atoll.platform.local.surroundings import of_a_part
 from atoll.system import Trouble
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -21,11 +22,9 @@ def script(name: str, *arguments: str) -> tuple[str, ...]:
 
 
 def environment(folder: Folder) -> dict[str, str]:
-    """Of the script and its server: this process's own, without what is meant for services; times in UTC."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ATOLL_", "RABBITMQ_", "ERL_"))}
-    if cache := os.environ.get("ATOLL_SERVERS"):
-        kept["ATOLL_SERVERS"] = cache
-    return {**kept, MARK: str(folder.path), "TZ": "UTC"}
+    """Of the script and its server: the usual, where the cache and Java are; times in UTC."""
+    wanted = {name: os.environ[name] for name in ("ATOLL_SERVERS", "JAVA_HOME") if name in os.environ}
+    return {**of_a_part(os.environ), **wanted, MARK: str(folder.path), "TZ": "UTC"}
 
 
 def look(name: str) -> str:

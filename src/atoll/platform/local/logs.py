@@ -18,6 +18,13 @@ def open_log(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
+def make_private(path: Path) -> None:
+    """A log that another program opens: made by us, so that nobody else reads it whatever that program's mode would be."""
+    log = open_log(path)
+    os.fchmod(log, 0o600)
+    os.close(log)
+
+
 def begin_run(log: int, name: str) -> int:
     """Write a mark, as a new process is about to write there; the offset at which its own lines begin."""
     clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -30,7 +37,7 @@ def rotate(folder: Path, limit: int = LIMIT) -> None:
     for path in folder.glob("*.log"):
         if path.stat().st_size > limit:
             _shift(path)
-            shutil.copyfile(path, _older(path, 1))
+            shutil.copy(path, _older(path, 1))  # with its mode
             os.truncate(path, 0)
 
 

@@ -19,6 +19,7 @@ from atoll.platform.local.parts import PartView, view
 from atoll.platform.local.ports import LOOPBACK
 from atoll.platform.local.probes import accepts
 from atoll.platform.local.process import MARK, Launch, end
+from atoll.platform.local.surroundings import of_a_part
 from atoll.system import Trouble
 
 KIND = "postgres"
@@ -43,6 +44,7 @@ class OwnPostgres:
     """A server of ours, in the system's data folder."""
 
     kind = KIND
+    ours = True
 
     def __init__(self, folder: Folder, port: int, connections: int, durable: bool) -> None:
         self.data = folder.postgres
@@ -113,8 +115,7 @@ class OwnPostgres:
         )
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "ATOLL_"))}
-        return {**kept, MARK: str(self._folder.path), "LC_ALL": "C"}
+        return {**of_a_part(os.environ), MARK: str(self._folder.path), "LC_ALL": "C"}
 
     def _make(self, program: Path, how: Demotion) -> None:
         """initdb into a folder aside, renamed when whole: a start that was cut off leaves no half database."""
@@ -176,6 +177,7 @@ class GivenPostgres:
     """A server whose address the model gives."""
 
     kind = KIND
+    ours = False
     keeper: Keeper | None = None
     has_data = True
     remedy = "correct the address in system.py"

@@ -168,7 +168,7 @@ class Supervisor:
         await loading
         names = database_names(self.system)
         passwords = {name: database_password(self.folder, name) for name in names.values()}
-        made = await databases.provision(server.admin_url, passwords, server.remedy)
+        made = await databases.provision(server.admin_url, passwords, server.remedy, ours=server.ours)
         for service, name in names.items():
             if name in made:
                 self._ledger.state.migrated.pop(service, None)

@@ -11,6 +11,7 @@ from pathlib import Path
 from atoll.platform.local.folder import Folder
 from atoll.platform.local.ports import LOOPBACK, Ports
 from atoll.platform.local.process import MARK
+from atoll.platform.local.surroundings import of_a_service, prefix
 from atoll.system import Service, System
 from atoll.system.routes import destination
 
@@ -36,8 +37,8 @@ class Wiring:
     faults: bool = True
 
     def environment(self, service: Service, instance: str, port: int) -> dict[str, str]:
-        """All variables of one instance: the user's own, the protocol's, the service's settings."""
-        variables = {name: value for name, value in os.environ.items() if not name.startswith("ATOLL_")}
+        """All variables of one instance: what it may have of the user's own, the protocol's, the service's settings."""
+        variables = self._keys(service) | users_own(self.system, service)
         variables["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), variables.get("PATH", os.defpath)))
         variables["PYTHONPATH"] = import_path(self.root, service, variables.get("PYTHONPATH", ""))
         variables |= self._names(service, instance, port) | self._addresses(service) | self._secrets(service)
@@ -94,9 +95,20 @@ class Wiring:
             "ATOLL_PEER_KEYS": json.dumps({callee: self.edge(service.name, callee) for callee in service.calls}),
         }
 
+    def _keys(self, service: Service) -> dict[str, str]:
+        """The issuer of tokens seals its signing keys with a secret of the data folder; the user's own goes before it."""
+        if not serves_keys(self.system, service):
+            return {}
+        return {f"{prefix(service.name)}KEY_SECRET": self.folder.secret(f"keys:{service.name}")}
+
     def edge(self, caller: str, callee: str) -> str:
         """The secret that ``caller`` shows to ``callee``."""
         return edge_secret(self.folder, caller, callee)
+
+
+def users_own(system: System, service: Service) -> dict[str, str]:
+    """What of this process's environment is for the service."""
+    return of_a_service(os.environ, service.name, (other.name for other in system.services))
 
 
 def import_path(root: Path, service: Service, inherited: str) -> str:
