@@ -173,7 +173,7 @@ class Answer:
             found
             and self.status == status == found["status"]
             and found["type"] == f"urn:problem:{code}"
-            and set(found) == {"type", "title", "status", "detail"}
+            and set(found) == {"type", "title", "status", "detail", "instance"}
         )
         if not good:
             print(self)

@@ -52,6 +52,12 @@ async def test_a_bad_token_is_401(open_gateway: Gateway, issuer: Issuer, make: C
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_the_schemes_case_means_nothing(open_gateway: Gateway, issuer: Issuer, scheme: str) -> None:
+    headers = [("authorization", f"{scheme} {issuer.token()}")]
+    assert (await open_gateway.ask("GET", "/orders/mine", headers=headers)).status == 200
+
+
 async def test_no_token_is_401(open_gateway: Gateway) -> None:
     answer = await open_gateway.ask("GET", "/orders/mine")
     assert answer.is_problem(401, "unauthenticated")

@@ -18,6 +18,8 @@ CLAIM_HEADERS = {"atoll-subject": "sub", "atoll-scopes": "scope", "atoll-roles":
 CLOCK_SKEW = 5  # seconds between the issuer's clock and ours; Envoy's default is 60
 CACHED_TOKENS = 1000  # verified tokens each worker remembers: verifying costs as much as the rest of a request
 MAX_CACHED_TOKEN = 8192  # bytes
+# A scheme's case means nothing (RFC 9110, section 11.1), and Envoy compares it exactly: the ways in which programs write it.
+SCHEMES = ("Bearer", "bearer", "BEARER")
 _PACKAGE = "envoy.extensions.filters.http.jwt_authn.v3"
 _PROVIDER = "issuer"
 _NEEDED, _WELCOME = "needed", "welcome"
@@ -56,7 +58,7 @@ def _provider(jwt: Jwt, jwks_cache: float) -> dict[str, Any]:
         "clock_skew_seconds": CLOCK_SKEW,
         # The routes decide who sees the header.
         "forward": True,
-        "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
+        "from_headers": [{"name": "authorization", "value_prefix": f"{scheme} "} for scheme in SCHEMES],
         "payload_in_metadata": CLAIMS[1],
         "normalize_payload_in_metadata": {"space_delimited_claims": ["scope", "roles_text"]},
         "claim_to_headers": [{"header_name": name, "claim_name": claim} for name, claim in CLAIM_HEADERS.items()],

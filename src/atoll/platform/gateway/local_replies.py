@@ -12,6 +12,7 @@ from atoll.contracts.errors import PROBLEM_MEDIA_TYPE, TYPE_PREFIX
 from atoll.platform.gateway.access import MISSING
 from atoll.platform.gateway.typed import header, typed
 
+INSTANCE = "%PATH(NQ)%"  # of the request, without its query, as in a service's own problem documents
 _RETRY_SOON = {"retry-after": "1"}
 
 
@@ -80,5 +81,5 @@ def _mapper(matched: dict[str, Any], status: int, code: str, detail: str, header
 
 def _document(status: int | str, code: str, detail: str) -> dict[str, Any]:
     title = code.replace("-", " ").capitalize()
-    problem = {"type": TYPE_PREFIX + code, "title": title, "status": status, "detail": detail}
+    problem = {"type": TYPE_PREFIX + code, "title": title, "status": status, "detail": detail, "instance": INSTANCE}
     return {"json_format": problem, "content_type": PROBLEM_MEDIA_TYPE}
