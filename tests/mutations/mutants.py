@@ -268,7 +268,7 @@ SAGAS = (
     Mutant(
         "a timer does not look", "a timer checks state when it fires",
         "sagas/journal.py", '_UNDISTURBED = " AND arrivals = $3"', '_UNDISTURBED = " AND arrivals <= $3 + 1000000"',
-        (f"{RACES}a_timeout_races_the_event",),
+        ("tests/faults/test_saga_promises.py::test_a_timer_that_fires_gives_way_to_an_event_that_has_come",),
     ),
     Mutant(
         "late replies vanish", "a late reply after compensation is recorded and changes nothing",
