@@ -93,7 +93,8 @@ _FLAGS = ("00", "01", "02", "03")
 class Trace:
     """id: 32 hexadecimal digits. sampled: what the ``traceparent`` says.
 
-    flags: all that it says. recording: whether spans are kept until the end. state: ``tracestate``. failed: whether something in it went wrong.
+    flags: all that it says. recording: whether spans are kept until the end.
+    state: ``tracestate``. failed: whether something in it went wrong.
     """
 
     __slots__ = ("failed", "flags", "id", "recording", "sampled", "spans", "state", "tracer")

@@ -54,7 +54,7 @@ def _connection_manager(gateway: Gateway, options: GatewayOptions) -> dict[str, 
         early_header_mutation_extensions=client_headers_removed(),
         local_reply_config=local_reply_config(),
         access_log=[access_log(options.access_log)],
-        tracing=tracing(options.otlp_url),
+        tracing=tracing(options.otlp_url, options.trace_share),
         **_limits(),
         **_requests(),
     )

@@ -61,6 +61,7 @@ class GatewayOptions:
     certificate: needed when the model's gateway says ``tls=True`` (see `development_certificate`).
     access_log: file of the JSON access log; empty writes it to Envoy's standard output.
     otlp_url: where Envoy sends its spans (OTLP over HTTP), such as ``http://127.0.0.1:4318/v1/traces``; empty: nowhere.
+    trace_share: of the traces that begin here, so much is sampled (0 to 1).
     jwks_cache: seconds for which the token issuer's keys are used before they are fetched again. A new key is accepted
       at the latest after that time, so an issuer publishes a key at least so long before it signs with it.
     faults: whether somebody may order faults (see `EdgeFault`); only where people develop.
@@ -73,6 +74,7 @@ class GatewayOptions:
     certificate: Certificate | None = None
     access_log: str = ""
     otlp_url: str = ""
+    trace_share: float = 1.0
     jwks_cache: float = 2.0
     faults: bool = False
     concurrency: int = 2
