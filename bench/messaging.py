@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from atoll.contracts import Event
+from atoll.contracts.policies import ConsumerPolicy
 from atoll.data import Database, Outbox, Work, migrate
 from atoll.messaging import Consumer, Relay, open_broker
 from atoll.service import Request, Service
@@ -108,13 +109,13 @@ async def commit_to_broker(database: Database, count: int) -> None:
     show("commit -> broker, 10 events a work, 8 at once", count, await seconds(flow))
 
 
-async def consumption(consumer: Consumer, handled: asyncio.Queue[float], count: int) -> None:
+async def consumption(name: str, consumer: Consumer, handled: asyncio.Queue[float], count: int) -> None:
     async def drain() -> None:
         await consumer.start()
         for _ in range(count):
             await handled.get()
 
-    show("consumer: inbox, one row, commit, acknowledge", count, await seconds(drain))
+    show(f"consumer: {name}", count, await seconds(drain))
 
 
 async def latency(database: Database, handled: asyncio.Queue[float]) -> None:
@@ -147,13 +148,35 @@ async def main(count: int, *, durable: bool) -> None:
             await work.execute("INSERT INTO state (id, text) VALUES ($1, $2)", 1, request.message.order_id)
             work.on_commit(lambda: handled.put_nowait(time.perf_counter()))
 
+        async def handle_many(request: Request) -> None:
+            work: Work = request.scope[Work]
+            rows = [(1, one.order_id) for one in request.message]
+            await work.executemany("INSERT INTO state (id, text) VALUES ($1, $2)", rows)
+
+            def tell() -> None:
+                for _ in rows:
+                    handled.put_nowait(time.perf_counter())
+
+            work.on_commit(tell)
+
+        def several(in_flight: int) -> Consumer:
+            policy = ConsumerPolicy(in_flight=in_flight)
+            return Consumer(database, broker, {OrderCreated: handle}, group=f"bench-{in_flight}", policy=policy)
+
+        lists = Consumer(database, broker, {OrderCreated: handle_many}, group="bench-lists", batched=[OrderCreated])
         consumer = Consumer(database, broker, {OrderCreated: handle}, group="bench")
         await units_of_work(database, count // 2)
         await relay_throughput(database, relay, count)
         await commit_to_broker(database, count)
         async with database.connection() as connection:
             published = await connection.fetchval("SELECT count(*) FROM atoll.outbox")
-        await consumption(consumer, handled, published)
+        for in_flight in (2, 4, 10):
+            other = several(in_flight)
+            await consumption(f"inbox, one row, commit, acknowledge; {in_flight} at once", other, handled, published)
+            await other.stop()
+        await consumption("inbox, rows, one commit, acknowledge; in lists", lists, handled, published)
+        await lists.stop()
+        await consumption("inbox, one row, commit, acknowledge; 8 at once", consumer, handled, published)
         await latency(database, handled)
         for part in (consumer, relay, broker, database):
             await part.stop()
