@@ -13,6 +13,13 @@ from atoll.platform.gateway.options import GatewayModelError
 from atoll.platform.gateway.typed import typed
 
 RECEIVER = "atoll.otlp"  # the cluster; no service's name has a dot
+_TAGS = {
+    "http.request.method": "%REQ(:METHOD)%",
+    "http.response.status_code": "%RESPONSE_CODE%",
+    "http.route": "%ROUTE_NAME%",
+    "atoll.instance": "%UPSTREAM_METADATA(atoll:instance)%",
+    "atoll.release": "%UPSTREAM_METADATA(atoll:release)%",
+}  # OpenTelemetry's names of today beside Envoy's own, which are older
 _NOWHERE = "http://127.0.0.1/v1/traces"  # Envoy's tracer insists on an exporter; its cluster has no endpoint then
 
 
@@ -28,6 +35,9 @@ def tracing(otlp_url: str, share: float = 1.0) -> dict[str, Any]:
     return {
         "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": config},
         "spawn_upstream_span": False,
+        "operation": "%REQ(:METHOD)% %ROUTE_NAME%",
+        "max_path_tag_length": 0,  # a path, and the query string with it, may hold anybody's name; the route tells
+        "custom_tags": [{"tag": name, "value": value} for name, value in _TAGS.items()],
     }
 
 
