@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -35,6 +36,8 @@ async def _serve(running: Running, environment: Environment) -> None:
         loop.add_signal_handler(one, stop.signalled)
     try:
         await running.start()
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through all of it, again and again, is a pause of milliseconds
         log.info("ready on %s", running.url)
         await stop.asked.wait()
         await _drain(running, environment, stop)

@@ -17,6 +17,7 @@ from atoll.service import Request, Service, implements
 
 KEPT = 2000  # remaining times
 OVERRUN = 0.05  # seconds
+PLAIN = 0.01  # seconds that a plain request takes, as one with a query does
 
 On = Callable[[Look], Awaitable[Seen]]
 
@@ -66,7 +67,9 @@ class State:
     async def look(self, look: Look, request: Request, following: On | None = None) -> Seen:
         """One request: misbehaves as told, and asks the next node if there are hops left."""
         async with self._counted(request):
-            if not look.plain:
+            if look.plain:
+                await asyncio.sleep(PLAIN)
+            else:
                 await self._misbehave()
                 if look.hops and following is not None:
                     return await following(Look(hops=look.hops - 1))
