@@ -75,7 +75,7 @@ async def test_a_timeout_races_the_event(
     turns = asyncio.Semaphore(8)
     plans = [(f"order{n}", chance.uniform(0.05, 0.4), chance.uniform(-0.02, 0.04)) for n in range(RACES)]
     plans[:5] = [(order, 5.0, -5.0) for order, _, _ in plans[:5]]  # however slow the machine is, some events come first
-    plans[5:10] = [(order, 0.05, 1.0) for order, _, _ in plans[5:10]]  # and some timeouts
+    plans[5:10] = [(order, 0.05, 5.0) for order, _, _ in plans[5:10]]  # and some timeouts
 
     async def race(order: str, patience: float, lead: float) -> None:
         async with turns:
