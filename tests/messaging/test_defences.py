@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import timedelta
 
 import pytest
 from tests.messaging.conftest import Counted, consumer_of, eventually, handled, ledger, publish, recorder, sql
 
 from atoll.contracts.policies import ConsumerPolicy, EventPolicy
 from atoll.data import Database
+from atoll.data.retention import Retention
 from atoll.messaging import Consumer, Relay, pump
-from atoll.messaging.broker import Delivery
+from atoll.messaging.broker import KEEP_DAYS, Delivery
 from atoll.messaging.memory import MemoryBroker, MemorySubscription
 
 SOON = 5.0  # seconds for what happens at once
@@ -218,3 +220,17 @@ async def _cursor(database: Database) -> tuple[int, int]:
         row = await connection.fetchrow("SELECT fence, position FROM atoll.relay")
     assert row is not None
     return row["fence"], row["position"]
+
+
+async def test_the_inbox_remembers_longer_than_a_broker_keeps_messages(database: Database) -> None:
+    async with database.connection() as connection:
+        for days in (1, KEEP_DAYS, KEEP_DAYS + 2):
+            await connection.execute(
+                "INSERT INTO atoll.inbox (consumer, message_id, handled_at) VALUES ('test', $1, now() - $2::interval)",
+                str(days),
+                timedelta(days=days, minutes=5),
+            )
+    await Retention(database).remove()
+    async with database.connection() as connection:
+        kept = await connection.fetch("SELECT message_id FROM atoll.inbox ORDER BY message_id")
+    assert [row["message_id"] for row in kept] == ["1", str(KEEP_DAYS)]
