@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import psutil
 from tests.system.local_system import REPOSITORY, LocalSystem
@@ -57,11 +58,9 @@ def crowd(shop: LocalSystem, seed: int) -> Iterator[Crowd]:
 def settled(shop: LocalSystem, found: Crowd) -> Counter[str]:
     """How many of the accepted orders ended how. Each must end as its card says, and the acquirer must have taken the
     money of the confirmed ones, once, and no other."""
-    until(
-        lambda: not rows(shop, "orders", "SELECT 1 FROM orders WHERE status = 'pending'"),
-        within=SETTLED_WITHIN, what="no order waits any more", pause=0.5,
-    )  # fmt: skip
-    orders = {str(row["id"]): row for row in rows(shop, "orders", "SELECT id, status, total FROM orders")}
+    shop.look()
+    until(lambda: _all_decided(shop, found), within=SETTLED_WITHIN, what="no order waits any more", pause=0.5)
+    orders = _orders(shop)
     lost = [order for order, card in found.accepted.items() if orders[order]["status"] not in EXPECTED[card]]
     assert not lost, [(order, found.accepted[order], orders[order]) for order in lost]
     ledger = rows(
@@ -71,6 +70,15 @@ def settled(shop: LocalSystem, found: Crowd) -> Counter[str]:
     assert {row["key"]: row["taken"] for row in ledger} == confirmed
     assert {row["n"] for row in ledger} <= {1}
     return Counter(str(orders[order]["status"]) for order in found.accepted)
+
+
+def _orders(shop: LocalSystem) -> dict[str, dict[str, Any]]:
+    return {str(row["id"]): row for row in rows(shop, "orders", "SELECT id, status, total FROM orders")}
+
+
+def _all_decided(shop: LocalSystem, found: Crowd) -> bool:
+    orders = _orders(shop)
+    return found.accepted.keys() <= orders.keys() and all(row["status"] != "pending" for row in orders.values())
 
 
 def processes(shop: LocalSystem, service: str) -> list[psutil.Process]:
