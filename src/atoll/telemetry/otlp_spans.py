@@ -17,7 +17,9 @@ _id = struct.Struct(">Q").pack
 
 def encode_spans(resource: bytes, spans: Iterable[Finished]) -> bytes:
     """One request with all of them. resource: what `encode_resource` made."""
-    return block(1, resource + block(2, SCOPE + b"".join([block(2, _span(span)) for span in spans])))
+    written = [_span(span) for span in spans]
+    framed = b"".join([b"\x12" + varint(len(span)) + span for span in written])
+    return block(1, resource + block(2, SCOPE + framed))
 
 
 def encode_resource(values: dict[str, Value]) -> bytes:
@@ -34,7 +36,7 @@ def _span(span: Finished) -> bytes:
     if trace.state:
         found += text(3, trace.state)
     if values:
-        found += b"".join([attribute(9, name, _clean(value)) for name, value in values.items()])
+        found += b"".join([_attribute(name, value) for name, value in values.items()])
     if failure is not None:
         found += _failure(failure, end)
     for trace_id, span_id in links:
@@ -58,5 +60,21 @@ def _failure(failure: Failure, at: int) -> bytes:
     return found + block(11, event)
 
 
-def _clean(value: Value) -> Value:
-    return redacted(value) if isinstance(value, str) else value
+_NUMBERS: dict[tuple[str, int], bytes] = {}  # statuses, ports, counts: few, and the same again and again
+_MOST_NUMBERS = 2_000
+
+
+def _attribute(name: str, value: Value) -> bytes:
+    if isinstance(value, str):
+        return attribute(9, name, value if name in _PLAIN else redacted(value))
+    if type(value) is not int:  # True and 1.0 are the same key as 1
+        return attribute(9, name, value)
+    written = _NUMBERS.get((name, value))
+    if written is None:
+        written = attribute(9, name, value)
+        if len(_NUMBERS) < _MOST_NUMBERS:
+            _NUMBERS[name, value] = written
+    return written
+
+
+_PLAIN = frozenset({"messaging.message.id", "messaging.destination.partition.id", "server.address", "atoll.saga.id"})

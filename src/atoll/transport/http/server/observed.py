@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from atoll.contracts import Error, Operation
-from atoll.service.tracing import SERVER, SpanPlan, current_span, current_tracer
+from atoll.service.tracing import SERVER, SpanPlan, Value, current_span, current_tracer
 from atoll.transport.http.server.body import Disconnected
 from atoll.transport.http.server.exchange import Endpoint, Exchange
 from atoll.transport.http.server.replies import Reply
@@ -60,13 +60,20 @@ class ObservedEndpoint:
         finally:
             current_span.reset(token)
             if not span.outcome:
-                span.outcome = _STATUSES.get(status) or str(status)
-                span.set("http.response.status_code", status)
+                span.outcome, told = _STATUSES.get(status) or _told(status)
+                if span.attributes is None:
+                    span.attributes = told  # shared by all; nobody adds to a span that is over
+                else:
+                    span.attributes.update(told)
             span.end()
         return reply
 
 
-_STATUSES = {status: str(status) for status in range(100, 600)}
+def _told(status: int) -> tuple[str, dict[str, Value]]:
+    return str(status), {"http.response.status_code": status}
+
+
+_STATUSES = {status: _told(status) for status in range(100, 600)}
 
 
 def trace_context(exchange: Exchange) -> Mapping[str, str] | None:
