@@ -64,7 +64,12 @@ class Taker(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+        if "content-length" in self.headers:
+            self.rfile.read(int(self.headers["content-length"]))
+        else:  # Envoy sends it in pieces
+            while size := int(self.rfile.readline(), 16):
+                self.rfile.read(size + 2)
+            self.rfile.readline()
         self.send_response(200)
         self.send_header("content-length", "0")
         self.end_headers()

@@ -93,6 +93,10 @@ async def page(url: str, accept: str) -> tuple[str, str]:
     return await asyncio.to_thread(read)
 
 
+def families(parser: Any, text: str) -> list[Any]:
+    return list(parser(text))
+
+
 @pytest.fixture
 def collector() -> Any:
     with collecting() as found:
@@ -148,7 +152,7 @@ async def test_a_collector_that_is_away_costs_no_request() -> None:
         assert [await ask(one.url, "ada") for _ in range(5)] == [200] * 5
         await one.telemetry.stop()
         _, text = await page(one.url, "")
-    lost = [s.value for f in prometheus(text) if f.name == "atoll_telemetry_dropped" for s in f.samples]
+    lost = [s.value for f in families(prometheus, text) if f.name == "atoll_telemetry_dropped" for s in f.samples]
     assert sum(lost) > 0
 
 
@@ -159,14 +163,16 @@ async def test_metrics_are_read_by_prometheus_own_parsers(collector: Collector) 
         modern_kind, modern = await page(one.url, "application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
     assert kind.startswith("text/plain; version=0.0.4")
     assert modern_kind.startswith("application/openmetrics-text")
-    names = {family.name for family in prometheus(plain)}
-    assert names == {family.name for family in openmetrics(modern)}
+    names = {family.name for family in families(prometheus, plain)}
+    assert names == {family.name for family in families(openmetrics, modern)}
     assert {
         "http_server_request_duration_seconds",
         "process_memory_usage_bytes",
         "atoll_event_loop_lag_seconds",
     } <= names
-    buckets = [s for f in openmetrics(modern) if f.name == "http_server_request_duration_seconds" for s in f.samples]
+    buckets = [
+        s for f in families(openmetrics, modern) if f.name == "http_server_request_duration_seconds" for s in f.samples
+    ]
     assert TRACE in [s.exemplar.labels["trace_id"] for s in buckets if s.exemplar]
     assert {s.labels["atoll_operation"] for s in buckets} == {"lantern.shine"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -47,8 +48,12 @@ class Telemetry:
         self._count_losses()
 
     def activate(self) -> None:
-        """From here on, this task and those that it begins are traced."""
+        """From here on, this task and those that it begins are traced; so are libraries that use OpenTelemetry's API."""
         current_tracer.set(self.tracer)
+        if self.tracer is not None and "opentelemetry.trace" in sys.modules:  # somebody here uses it
+            from atoll.telemetry.opentelemetry import install
+
+            install()
 
     def page(self, accept: str) -> tuple[str, bytes]:
         """Content type and body of ``/metrics``."""
