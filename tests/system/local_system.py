@@ -37,6 +37,7 @@ class LocalSystem:
 
     folder: Path
     broker: str = ""
+    dashboard: bool = False
     status: dict[str, Any] = field(default_factory=dict)
 
     def atoll(self, *arguments: str, limit: float = STOP_LIMIT) -> subprocess.CompletedProcess[str]:
@@ -55,7 +56,8 @@ class LocalSystem:
     def up(self) -> LocalSystem:
         """Starts it detached, on free ports; returns when all is ready."""
         which = ("--broker", self.broker) if self.broker else ()
-        options = ("-d", "--isolated", "--no-watch", "--json", *which)
+        board = () if self.dashboard else ("--no-dashboard",)
+        options = ("-d", "--isolated", "--no-watch", "--json", *which, *board)
         self.status = json.loads(self.must("up", *options, limit=START_LIMIT))
         return self
 

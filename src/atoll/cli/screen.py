@@ -72,16 +72,19 @@ def line(progress: Progress) -> str:
     return f"{progress.seconds:7.2f} s  {shown(progress.name):<16} {progress.stage:<10} {progress.text}".rstrip()
 
 
+_FIRST = frozenset({"envoy", "dashboard"})
+
+
 def addresses(status: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(name, url, pid) of all that runs; the gateway first."""
     rows = []
     if status["gateway"]:
         rows.append(("gateway", status["gateway"], _pid(status["parts"].get("envoy", {}))))
     if status["dashboard"]:
-        rows.append(("dashboard", status["dashboard"], ""))
+        rows.append(("dashboard", status["dashboard"], _pid(status["parts"].get("dashboard", {}))))
     for service in status["services"].values():
         rows += [(instance["instance"], instance["url"], _pid(instance)) for instance in service["instances"]]
-    rows += [(name, part["url"], _pid(part)) for name, part in status["parts"].items() if part["kind"] != "envoy"]
+    rows += [(name, part["url"], _pid(part)) for name, part in status["parts"].items() if name not in _FIRST]
     return rows
 
 

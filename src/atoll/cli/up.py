@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     help="Another broker than the model's.",
 )
 @click.option("--no-watch", is_flag=True, help="Do not reload services when their files change.")
+@click.option("--no-dashboard", is_flag=True, help="Serve no page about the system, and keep no telemetry.")
 @json_option
 @system_option
 @click.pass_context
@@ -43,6 +44,7 @@ def command(
     port: int | None,
     broker: str | None,
     no_watch: bool,
+    no_dashboard: bool,
     as_json: bool,
     system_file: str | None,
 ) -> None:
@@ -51,7 +53,14 @@ def command(
 
     file = system_path(ctx, system_file)
     faults = os.environ.get("ATOLL_FAULTS", "on") != "off"
-    options = Options(isolated=isolated, port=port, watch=not no_watch, broker=broker or "", faults=faults)
+    options = Options(
+        isolated=isolated,
+        port=port,
+        watch=not no_watch,
+        broker=broker or "",
+        faults=faults,
+        dashboard=not no_dashboard,
+    )
     if detach:
         _detached(file, options, as_json)
     else:

@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from atoll.platform.dashboard import Intake, Span, Store
 from atoll.platform.dashboard.app import dashboard
+from atoll.platform.dashboard.uvicorn import configuration
 
 SECOND = 10**9
 START = 1_790_000_000 * SECOND
@@ -89,7 +90,7 @@ def running(folder: Path, *, most: int = 50_000, token: str = "") -> Iterator[Ru
     store = Store(folder / "telemetry.db")
     intake = Intake(store, most=most)
     intake.start()
-    server = uvicorn.Server(uvicorn.Config(dashboard(store, intake, token=token), port=0, log_level="error"))
+    server = uvicorn.Server(configuration(dashboard(store, intake, token=token), "127.0.0.1", 0))
     started = threading.Event()
 
     async def serve() -> None:

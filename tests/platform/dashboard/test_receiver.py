@@ -110,6 +110,12 @@ def test_a_page_of_another_site_reads_nothing_by_a_name_that_points_here(served:
     assert served.ask("/api/traces", headers={"host": "localhost:1"})[0] == 200
 
 
+def test_a_sender_on_this_machine_may_bear_any_name(served: Running) -> None:
+    as_envoy = {**PROTOBUF, "host": "telemetry-receiver", "x-forwarded-for": "192.0.2.7"}
+    status, _ = served.ask("/v1/traces", otlp([span(1)]), as_envoy)
+    assert status == 200
+
+
 def test_the_token_lets_in(tmp_path: Path) -> None:
     elsewhere = {"host": "box.example"}
     with running(tmp_path, token="right") as served:

@@ -59,6 +59,7 @@ def test_the_status_names_everything_that_runs(demo: Demo) -> None:
     status = whole(demo)
     assert set(status) == {"system", "gateway", "dashboard", "services", "parts"}
     assert {name: part["kind"] for name, part in status["parts"].items()} == {
+        "dashboard": "dashboard",
         "envoy": "envoy",
         "nats": "nats",
         "postgres": "postgres",
@@ -74,7 +75,10 @@ def test_ps_shows_what_is_asked_for_by_the_names_that_it_shows(demo: Demo) -> No
     one = demo.json("ps", "envoy")
     assert (set(one["parts"]), one["services"]) == ({"envoy"}, {})
     done = demo.run("ps", "nobody")
-    assert (done.returncode, done.stderr) == (1, "there is no 'nobody'; known are web, raw, gateway, nats, postgres\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "there is no 'nobody'; known are web, raw, gateway, nats, postgres, dashboard\n",
+    )
 
 
 def test_everything_listens_on_the_loopback_only(demo: Demo) -> None:

@@ -123,9 +123,13 @@ class Guard:
         return None
 
     def _may(self, request: Request) -> bool:
-        """A page of another site that resolves its name to this machine bears that name in Host, so the name counts too."""
-        local = request.client is not None and _loopback(request.client.host) and _loopback(request.url.hostname or "")
-        return local or self._shows_token(request)
+        """A page of another site that resolves its name to this machine bears that name in Host, so the name counts too.
+
+        Not for what only takes telemetry in: Envoy bears the name of a cluster there, and nothing can be read.
+        """
+        here = request.client is not None and _loopback(request.client.host)
+        named = request.scope["path"].startswith("/v1/") or _loopback(request.url.hostname or "")
+        return (here and named) or self._shows_token(request)
 
     def _shows_token(self, request: Request) -> bool:
         cookies = SimpleCookie(request.headers.get("cookie", ""))

@@ -38,16 +38,19 @@ KIND = "envoy"
 
 
 class OwnEnvoy:
-    """The gateway's process. ports: where clients come in, and Envoy's admin."""
+    """The gateway's process. ports: where clients come in, and Envoy's admin. senders: where spans go by default."""
 
     kind = KIND
 
-    def __init__(self, folder: Folder, system: System, gateway: Gateway, ports: tuple[int, int]) -> None:
+    def __init__(
+        self, folder: Folder, system: System, gateway: Gateway, ports: tuple[int, int], senders: Mapping[str, str]
+    ) -> None:
         self.keeper: Keeper | None = None
         self.port, self._admin_port = ports
         self._folder = folder
         self._system = system
         self._gateway = gateway
+        self._told = {**os.environ, **senders}
         self._control: GatewayControl | None = None
         self._options: GatewayOptions | None = None
 
@@ -114,8 +117,8 @@ class OwnEnvoy:
             {name: edge_secret(self._folder, GATEWAY, name) for name in routed(self._system)},
             certificate,
             access_log=str(self._folder.log("access")),
-            otlp_url=otlp_url(os.environ),
-            trace_share=trace_share(os.environ),
+            otlp_url=otlp_url(self._told),
+            trace_share=trace_share(self._told),
             faults=True,  # whether any may be ordered is for the supervisor to say
         )
 

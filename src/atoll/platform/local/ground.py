@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from atoll.platform.local.accounts import make_accounts
+from atoll.platform.local.dashboard import OwnDashboard
 from atoll.platform.local.envoy import OwnEnvoy
 from atoll.platform.local.folder import Folder
 from atoll.platform.local.given import GivenBroker
@@ -52,15 +56,20 @@ class Parts:
     postgres: OwnPostgres | GivenPostgres | None
     broker: BrokerPart | None
     envoy: OwnEnvoy | None
+    dashboard: OwnDashboard | None = None
 
     def all(self) -> tuple[LocalPart, ...]:
-        """In the order in which they are stopped last: the gateway first, the database last."""
-        return tuple(part for part in (self.envoy, self.broker, self.postgres) if part is not None)
+        """In the order in which they are stopped last: the gateway first, the page about the others last."""
+        every = (self.envoy, self.broker, self.postgres, self.dashboard)
+        return tuple(part for part in every if part is not None)
 
 
-def make_parts(system: System, folder: Folder, ports: Ports) -> Parts:
-    """Nothing is started yet. Trouble if the gateway's port is in use."""
-    return Parts(_postgres(system, folder, ports), broker_of(system, folder, ports), _envoy(system, folder, ports))
+def make_parts(system: System, folder: Folder, ports: Ports, board: Path | None = None) -> Parts:
+    """Nothing is started yet. board: system.py, if a dashboard is wanted. Trouble if the gateway's port is in use."""
+    dashboard = OwnDashboard(folder, ports.take("dashboard"), board) if board is not None else None
+    senders = dashboard.senders(os.environ) if dashboard is not None else {}
+    broker = broker_of(system, folder, ports)
+    return Parts(_postgres(system, folder, ports), broker, _envoy(system, folder, ports, senders), dashboard)
 
 
 def _postgres(system: System, folder: Folder, ports: Ports) -> OwnPostgres | GivenPostgres | None:
@@ -90,7 +99,7 @@ def broker_of(system: System, folder: Folder, ports: Ports) -> BrokerPart | None
     return OwnNats(folder, ports.take("nats"), accounts, part.durable)
 
 
-def _envoy(system: System, folder: Folder, ports: Ports) -> OwnEnvoy | None:
+def _envoy(system: System, folder: Folder, ports: Ports, senders: Mapping[str, str]) -> OwnEnvoy | None:
     gateway = system.gateway
     if gateway is None:
         return None
@@ -98,7 +107,7 @@ def _envoy(system: System, folder: Folder, ports: Ports) -> OwnEnvoy | None:
         require_gateway_port(gateway)
     port = gateway.port or ports.take("gateway")
     opened = replace(system, gateway=replace(gateway, port=port))
-    return OwnEnvoy(folder, opened, gateway, (port, ports.take("envoy-admin")))
+    return OwnEnvoy(folder, opened, gateway, (port, ports.take("envoy-admin")), senders)
 
 
 def require_gateway_port(gateway: Gateway) -> str:

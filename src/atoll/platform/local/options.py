@@ -10,7 +10,7 @@ class Options:
     """How ``atoll up`` was asked. isolated: free ports, and no given server. port: the gateway's, instead of the model's.
 
     broker: the kind to use instead of the model's (``rabbitmq``, say); empty: the model's.
-    faults: whether somebody may order faults.
+    faults: whether somebody may order faults. dashboard: whether the page about the system is served, and telemetry kept for it.
     """
 
     isolated: bool = False
@@ -18,3 +18,4 @@ class Options:
     watch: bool = True
     broker: str = ""
     faults: bool = True
+    dashboard: bool = True

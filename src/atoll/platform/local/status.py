@@ -10,13 +10,17 @@ from atoll.platform.local.wiring import RELEASE
 
 
 def status(
-    system: str, gateway: str | None, parts: Iterable[LocalPart], runners: Mapping[str, ServiceRunner]
+    system: str,
+    gateway: str | None,
+    dashboard: str | None,
+    parts: Iterable[LocalPart],
+    runners: Mapping[str, ServiceRunner],
 ) -> dict[str, object]:
     """{"system", "gateway", "dashboard", "services": {NAME: {"release", "instances": [...]}}, "parts": {NAME: {...}}}."""
     return {
         "system": system,
         "gateway": gateway,
-        "dashboard": None,
+        "dashboard": dashboard,
         "services": {
             name: {"release": RELEASE, "instances": [_instance(instance) for instance in runner.instances]}
             for name, runner in runners.items()

@@ -54,6 +54,7 @@ class Supervisor:
     def __init__(self, system: System, file: Path, options: Options, report: Report) -> None:
         self.system = applied(system, options)
         self.root = file.parent
+        self._file = file
         self.folder = Folder.beside(file)
         self._options = options
         self._teller = Teller(report)
@@ -109,7 +110,8 @@ class Supervisor:
             self._tell("atoll", "note", self._warning)
         if left := await end_leftovers(self._ledger):
             self._tell("atoll", "note", f"ended {left} processes that an earlier run left; the data is kept")
-        self._parts = make_parts(self.system, self.folder, self._ports)
+        board = self._file if self._options.dashboard else None
+        self._parts = make_parts(self.system, self.folder, self._ports, board)
         self._kinds = {part.kind: part.kind for part in self._parts.all()}
         wiring = await self._open()
         for service in self.system.services:
@@ -137,8 +139,11 @@ class Supervisor:
             self.system, self.root, self.folder, url,
             broker_urls(self.system, self._parts.broker),
             database_urls(self.system, self._parts.postgres, self.folder),
-            keys_url(self.system, self._ports), self._options.faults,
+            keys_url(self.system, self._ports), self._options.faults, self._senders(),
         )  # fmt: skip
+
+    def _senders(self) -> dict[str, str]:
+        return self._parts.dashboard.senders(os.environ) if self._parts.dashboard is not None else {}
 
     async def _start_all(self) -> None:
         """Everything at once; a service waits only for the parts that it uses."""
@@ -146,6 +151,7 @@ class Supervisor:
             database = group.create_task(self._start_database())
             broker = group.create_task(self._start_broker())
             gateway = group.create_task(self._start_gateway())
+            group.create_task(self._start_dashboard())
             for service in self.system.services:
                 needs = [task for task, used in ((database, service.database), (broker, service.events)) if used]
                 group.create_task(self._start_service(service, needs))
@@ -190,6 +196,15 @@ class Supervisor:
             self._tell("envoy", "starting", self._parts.envoy.url)
             await self._parts.envoy.start(self._watch)
 
+    async def _start_dashboard(self) -> None:
+        """The system runs without it as well."""
+        if self._parts.dashboard is not None:
+            self._tell("dashboard", "starting", self._parts.dashboard.url)
+            try:
+                await self._parts.dashboard.start(self._watch)
+            except Trouble as trouble:
+                self._tell("dashboard", "note", f"{trouble}; the system runs without it")
+
     async def _start_service(self, service: Service, needs: list[asyncio.Task[None]]) -> None:
         postgres = self._parts.postgres
         early = postgres is None or postgres.has_data  # making the data takes a whole core
@@ -226,7 +241,8 @@ class Supervisor:
 
     def status(self) -> dict[str, object]:
         gateway = self._parts.envoy.url if self._parts.envoy is not None else None
-        return status(self.system.name, gateway, self._parts.all(), self._runners)
+        dashboard = self._parts.dashboard.url if self._parts.dashboard is not None else None
+        return status(self.system.name, gateway, dashboard, self._parts.all(), self._runners)
 
     def request_stop(self) -> None:
         """Asked twice, it does not wait for what is in flight."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from atoll.platform.local.folder import Folder
@@ -25,6 +26,7 @@ class Wiring:
     """The addresses that every service of a started system shares.
 
     root: folder of system.py. brokers, databases: service -> URL with its own password. keys_url: of the token issuer's keys.
+    senders: variables that say where spans go, unless the user's own say so.
     """
 
     system: System
@@ -35,10 +37,11 @@ class Wiring:
     databases: dict[str, str]
     keys_url: str
     faults: bool = True
+    senders: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self, service: Service, instance: str, port: int) -> dict[str, str]:
         """All variables of one instance: what it may have of the user's own, the protocol's, the service's settings."""
-        variables = self._keys(service) | users_own(self.system, service)
+        variables = self._keys(service) | dict(self.senders) | users_own(self.system, service)
         variables["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), variables.get("PATH", os.defpath)))
         variables["PYTHONPATH"] = import_path(self.root, service, variables.get("PYTHONPATH", ""))
         variables |= self._names(service, instance, port) | self._addresses(service) | self._secrets(service)
