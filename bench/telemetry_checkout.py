@@ -82,7 +82,7 @@ class Customer:
         return json.loads(reply.body)
 
 
-async def checkout(gateway: str, processes: list[int], orders: int, connections: int) -> dict[str, float]:
+async def checkout(gateway: str, processes: dict[str, int], orders: int, connections: int) -> dict[str, float]:
     customer = Customer(gateway)
     await customer.sign_in()
     await customer.confirmed(await customer.place(WARM_UP, connections))
@@ -92,20 +92,22 @@ async def checkout(gateway: str, processes: list[int], orders: int, connections:
     await customer.confirmed(placed)
     took = time.monotonic() - began
     await asyncio.sleep(1.0)  # what is sent late is part of the cost
-    return {
-        "accepted/s": orders / accepted,
-        "confirmed/s": orders / took,
-        "CPU s a 1,000 orders": (spent(processes) - before) / orders * 1000,
-    }
+    after = spent(processes)
+    found = {"accepted/s": orders / accepted, "confirmed/s": orders / took}
+    used = {name: (after[name] - before[name]) / orders * 1000 for name in processes}
+    return (
+        found
+        | {f"CPU s a 1,000: {name}": value for name, value in used.items()}
+        | {"CPU s a 1,000": sum(used.values())}
+    )
 
 
-def spent(processes: list[int]) -> float:
-    """CPU seconds so far."""
-    found = 0.0
-    for pid in processes:
-        for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
-            times = process.cpu_times()
-            found += times.user + times.system
+def spent(processes: dict[str, int]) -> dict[str, float]:
+    """CPU seconds so far, of each with its children."""
+    found = {}
+    for name, pid in processes.items():
+        family = (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))
+        found[name] = sum(sum(process.cpu_times()[:2]) for process in family)
     return found
 
 
@@ -121,8 +123,9 @@ def measure(variables: dict[str, str], orders: int, connections: int) -> dict[st
             state = json.loads(
                 run([atoll[0], "up", *atoll[1:], "-d", "--isolated", "--no-watch", "--json"], environment)
             )
-            processes = [part["pid"] for part in state["parts"].values() if part["pid"]]
-            processes += [one["pid"] for service in state["services"].values() for one in service["instances"]]
+            processes = {name: part["pid"] for name, part in state["parts"].items() if part["pid"]}
+            for name, service in state["services"].items():
+                processes |= {f"{name}-{at}": one["pid"] for at, one in enumerate(service["instances"], 1)}
             return uvloop.run(checkout(state["gateway"], processes, orders, connections))
         finally:
             run([atoll[0], "down", *atoll[1:]], environment)
@@ -162,7 +165,7 @@ def main() -> None:
                 print(way, {name: round(value, 3) for name, value in found[way][-1].items()}, flush=True)
     for name in found["off"][0]:
         off, on = (statistics.median(one[name] for one in found[way]) for way in ("off", "on"))
-        print(f"{name:22} off {off:8.2f}  on {on:8.2f}  on/off {on / off:.3f}")
+        print(f"{name:26} off {off:8.2f}  on {on:8.2f}  on/off {on / off if off else 1:.3f}")
 
 
 if __name__ == "__main__":

@@ -228,15 +228,29 @@ def failure_of(error: BaseException | str) -> Failure:
     return (error, "") if isinstance(error, str) else (type(error).__qualname__, str(error).partition("\n")[0])
 
 
-@contextmanager
-def traced(plan: SpanPlan, headers: Mapping[str, str] | None = None) -> Iterator[Span | None]:
+class traced:  # noqa: N801 - read as a verb: with traced(plan, headers) as span
     """A local root around some work that came with these headers; an exception makes it fail. None where nothing traces."""
-    tracer = current_tracer.get()
-    if tracer is None:
-        yield None
-        return
-    with within(tracer.begin(plan, headers)) as span:
-        yield span
+
+    __slots__ = ("_headers", "_plan", "_span", "_token")
+
+    def __init__(self, plan: SpanPlan, headers: Mapping[str, str] | None = None) -> None:
+        self._plan = plan
+        self._headers = headers
+        self._span: Span | None = None
+
+    def __enter__(self) -> Span | None:
+        tracer = current_tracer.get()
+        if tracer is not None:
+            self._span = tracer.begin(self._plan, self._headers)
+            self._token = current_span.set(self._span)
+        return self._span
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if self._span is not None:
+            if error is not None:
+                self._span.fail(error)
+            current_span.reset(self._token)
+            self._span.end()
 
 
 @contextmanager
