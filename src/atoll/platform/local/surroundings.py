@@ -22,6 +22,7 @@ FOR_EVERY_SERVICE = (
     "VIRTUAL_ENV",
     "OTEL_",  # its headers may hold a token, which is meant for whoever sends telemetry
     "ATOLL_RESILIENCE_",
+    "ATOLL_TRACES_",
     "ATOLL_GRACE",
     "ATOLL_LOG_LEVEL",
 )
