@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -175,3 +176,62 @@ async def test_a_thousand_calls_at_once_make_one_probe_and_cancelling_it_lets_an
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert breakers.available("a")
+
+
+class Hanging:
+    """An endpoint that answers after so many seconds of a clock, or hangs for whatever time the caller has."""
+
+    def __init__(self) -> None:
+        self.time = Time()
+        self.breakers = Breakers(clock=self.time)
+        self.takes: float | None = None
+        self.call = breaker(self.breakers, lambda _: "payments-1", clock=self.time)(self._answer)
+
+    @property
+    def closed(self) -> bool:
+        return self.breakers.of("payments-1").closed
+
+    async def calls(self, times: int, *, given: float) -> None:
+        """Each has ``given`` seconds, after which whatever stands outside of the breaker cancels it."""
+        for _ in range(times):
+            with suppress(asyncio.CancelledError):
+                await self.call(Request("payments.charge", None, deadline=self.time() + given))
+
+    async def _answer(self, request: Request) -> None:
+        left = request.deadline - self.time()
+        if self.takes is None or self.takes >= left:
+            self.time.now += left
+            raise asyncio.CancelledError
+        self.time.now += self.takes
+
+
+async def test_an_endpoint_that_hangs_until_the_deadline_opens_it() -> None:
+    endpoint = Hanging()
+    await endpoint.calls(4, given=1.0)
+    assert endpoint.closed
+    await endpoint.calls(1, given=1.0)
+    assert not endpoint.closed
+
+
+async def test_callers_without_patience_do_not_open_it_for_others() -> None:
+    endpoint = Hanging()
+    endpoint.takes = 0.1
+    await endpoint.calls(5, given=1.0)
+    await endpoint.calls(40, given=0.05)
+    assert endpoint.closed
+    endpoint.takes = None
+    await endpoint.calls(5, given=1.0)
+    assert not endpoint.closed
+
+
+async def test_a_call_that_its_caller_gives_up_in_time_says_nothing() -> None:
+    breakers = Breakers()
+
+    async def given_up(_: Request) -> None:
+        raise asyncio.CancelledError
+
+    call = breaker(breakers, lambda _: "payments-1")(given_up)
+    for _ in range(40):
+        with suppress(asyncio.CancelledError):
+            await call(Request("payments.charge", None, deadline=float("inf")))
+    assert breakers.of("payments-1").closed

@@ -254,6 +254,29 @@ async def test_the_shared_call_ends_when_nobody_waits_and_a_failure_is_everybody
     assert [type(one) for one in both] == [Unavailable, Unavailable]
 
 
+async def test_whoever_comes_while_a_shared_call_is_being_given_up_makes_his_own() -> None:
+    begun, calls = asyncio.Event(), 0
+
+    async def slow_to_end(_: Request) -> int:
+        nonlocal calls
+        calls += 1
+        mine = calls
+        if mine == 1:
+            try:
+                begun.set()
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)  # it takes a while to let go
+        return mine
+
+    shared = coalesce(lambda _: 1)(slow_to_end)
+    leader = asyncio.ensure_future(shared(request()))
+    await begun.wait()
+    leader.cancel()
+    await asyncio.wait({leader})
+    assert await shared(request()) == 2
+
+
 # ---- attempt
 
 

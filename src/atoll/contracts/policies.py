@@ -14,6 +14,7 @@ from atoll.contracts.errors import Error
 from atoll.contracts.events import Event
 from atoll.contracts.operations import RateLimit
 
+SHORTEST, LONGEST = 1e-6, 366 * 86_400.0  # seconds; what lies outside is a slip of the pen, and no clock can measure it
 IN_FLIGHT = 1000  # Polly's default for a bulkhead
 Fallback = Callable[[Any, Error], Awaitable[Any]]
 """From the request message and what went wrong to a reply."""
@@ -49,7 +50,7 @@ class BudgetPolicy:
 
     def __post_init__(self) -> None:
         _share(self, "share", self.share)
-        _refuse(self, self.per_second < 0, f"per_second is {self.per_second:g}; it must be 0 or more")
+        _number(self, "per_second", self.per_second, 0)
         _positive(self, "ttl", self.ttl)
         _whole(self, "buckets", self.buckets, 1)
 
@@ -72,6 +73,7 @@ class BreakerPolicy:
         _whole(self, "at_least", self.at_least, 1)
         _positive(self, "window", self.window)
         _positive(self, "shortest", self.shortest)
+        _positive(self, "longest", self.longest)
         _refuse(
             self,
             self.longest < self.shortest,
@@ -126,7 +128,7 @@ class AdaptivePolicy:
     def __post_init__(self) -> None:
         _whole(self, "least", self.least, 1)
         _refuse(self, not self.least <= self.start <= self.most, "start must lie between least and most")
-        _refuse(self, self.tolerance < 1, f"tolerance is {self.tolerance:g}; it must be 1 or more")
+        _number(self, "tolerance", self.tolerance, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +254,12 @@ def _whole(policy: object, name: str, value: int, least: int) -> None:
 
 
 def _positive(policy: object, name: str, value: float) -> None:
-    _refuse(policy, not 0 < value < float("inf"), f"{name} is {value:g} s; it must be more than 0")
+    _refuse(policy, not 0 < value <= LONGEST, f"{name} is {value:g} s; it must be more than 0, and a year at the most")
+    _refuse(policy, value < SHORTEST, f"{name} is {value:g} s; nothing is that short")
+
+
+def _number(policy: object, name: str, value: float, least: float) -> None:
+    _refuse(policy, not least <= value < float("inf"), f"{name} is {value:g}; it must be {least:g} or more")
 
 
 def _share(policy: object, name: str, value: float) -> None:

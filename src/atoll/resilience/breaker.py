@@ -3,6 +3,9 @@
 Closed -> open after 5 failures in a row, or half of at least 20 calls in 10 s. Open for 5 s, doubling up to 5 min while
 probes fail, with equal jitter so that clients don't probe in step (Finagle's failure accrual). One probe at a time; a probe
 that is cancelled frees its slot (resilience4j#903, #935).
+
+A call that runs out of time is cancelled by a layer outside of this one, and is a failure all the same: an endpoint that hangs
+never fails in another way. It says nothing if the caller had hardly any time left: the impatient must not open it for others.
 """
 
 from __future__ import annotations
@@ -18,6 +21,10 @@ from atoll.contracts.policies import BreakerPolicy
 from atoll.resilience.classify import NotSent, Outcome, classify
 from atoll.resilience.records import BreakerClosed, BreakerOpened, Hook, ignore
 from atoll.service import Handler, Layer, Request
+
+LONG = 2.0  # usual latencies: whoever waited less than that did not wait long enough to tell
+SMOOTHED = 0.1  # of the usual latency, at each reply
+EARLY = 0.005  # seconds before its time that a timer of the event loop may fire
 
 Clock = Callable[[], float]
 Uniform = Callable[[float, float], float]
@@ -50,6 +57,7 @@ class Breaker:
         self._open_until = 0.0
         self._openings = 0
         self._probing = False
+        self._usual = 0.0
 
     @property
     def closed(self) -> bool:
@@ -81,6 +89,19 @@ class Breaker:
                 self._close()
         elif self._openings == 0 and outcome is not Outcome.CANCELLED:
             self._note(outcome.against_endpoint)
+
+    def answered(self, seconds: float) -> None:
+        """A reply came after ``seconds``: that is how long replies take here."""
+        self._usual += (seconds - self._usual) * (SMOOTHED if self._usual else 1.0)
+
+    def judged(self, failure: BaseException, seconds: float, *, expired: bool) -> Outcome:
+        """What a call that ended with ``failure`` after ``seconds`` says of the endpoint. expired: its time was over."""
+        outcome = classify(failure)
+        if outcome is Outcome.CANCELLED and expired:
+            outcome = Outcome.TIMED_OUT
+        if outcome is Outcome.TIMED_OUT and seconds < LONG * self._usual:
+            return Outcome.CANCELLED
+        return outcome
 
     def _note(self, failed: bool) -> None:
         policy, now = self._policy, self._clock()
@@ -155,8 +176,8 @@ class Breakers:
             self.troubled += change
 
 
-def breaker(breakers: Breakers, endpoint: Callable[[Request], Hashable]) -> Layer:
-    """The layer; ``endpoint`` tells which endpoint a request goes to."""
+def breaker(breakers: Breakers, endpoint: Callable[[Request], Hashable], *, clock: Clock = time.monotonic) -> Layer:
+    """The layer; ``endpoint`` tells which endpoint a request goes to. clock: that of the requests' deadlines."""
 
     find, succeeded = breakers.of, Outcome.SUCCEEDED
 
@@ -164,11 +185,14 @@ def breaker(breakers: Breakers, endpoint: Callable[[Request], Hashable]) -> Laye
         async def guarded(request: Request) -> Any:
             guard = find(endpoint(request))
             probe = guard.enter()
+            began = clock()
             try:
                 reply = await inner(request)
             except BaseException as failure:
-                guard.leave(classify(failure), probe=probe)
+                now = clock()
+                guard.leave(guard.judged(failure, now - began, expired=now > request.deadline - EARLY), probe=probe)
                 raise
+            guard.answered(clock() - began)
             guard.leave(succeeded, probe=probe)
             return reply
 

@@ -26,7 +26,7 @@ def coalesce(key: Key, *, hook: Hook = ignore) -> Layer:
         async def coalesced(request: Request) -> Any:
             same = key(request)
             flight = flights.get(same)
-            if flight is None:
+            if flight is None or flight.given_up:
                 return await _lead(flights, same, inner, request)
             hook(Coalesced(request.name))
             try:
@@ -59,6 +59,7 @@ class _Flight:
     def __init__(self, inner: Handler, request: Request) -> None:
         self.task: asyncio.Task[Any] = asyncio.create_task(_awaited(inner, request))
         self._waiting = 0
+        self.given_up = False  # nobody waited any more: whoever comes now needs a call of his own
 
     async def wait(self) -> Any:
         self._waiting += 1
@@ -67,6 +68,7 @@ class _Flight:
         finally:
             self._waiting -= 1
             if not self._waiting and not self.task.done():
+                self.given_up = True
                 self.task.cancel()
 
 

@@ -21,6 +21,7 @@ from atoll.resilience.records import BudgetExhausted, Hook, Retrying, ignore
 from atoll.service import Handler, Layer, Request
 
 IDEMPOTENCY_KEY = "idempotency-key"
+MOST_DOUBLINGS = 60  # more than any policy needs, and no number that is too large for a float
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -46,7 +47,7 @@ def retry(
                     outcome = classify(failure)
                     if attempt >= policy.attempts or not may_repeat(request, outcome):
                         raise
-                    delay = max(uniform(0, min(policy.most, policy.base * 2 ** (attempt - 1))), retry_after(failure))
+                    delay = max(uniform(0, longest_pause(policy, attempt)), retry_after(failure))
                     if clock() + delay >= request.deadline:
                         raise
                     if not budget.withdraw():
@@ -59,6 +60,11 @@ def retry(
         return with_retries
 
     return layer
+
+
+def longest_pause(policy: RetryPolicy, attempt: int) -> float:
+    """Seconds after the attempt of that number, from 1."""
+    return min(policy.most, policy.base * 2.0 ** min(attempt - 1, MOST_DOUBLINGS))
 
 
 def may_repeat(request: Request, outcome: Outcome) -> bool:
