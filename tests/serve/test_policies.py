@@ -65,6 +65,27 @@ def test_variables_reach_every_number() -> None:
     assert found.call_of(Payments.look) == CallPolicy(attempt=0.5, hedge=HedgePolicy(share=0.01), coalesce=True)
 
 
+def test_variables_that_make_sense_together_are_taken_in_any_order() -> None:
+    found = read(
+        CLIENT__RETRY__BASE="2",
+        CLIENT__RETRY__MOST="5",
+        CLIENT__BREAKER__LONGEST="2",
+        CLIENT__BREAKER__SHORTEST="1",
+        OPERATION__QUOTE__ADAPTIVE__LEAST="100",
+        OPERATION__QUOTE__ADAPTIVE__START="200",
+    )
+    assert (found.client.retry.base, found.client.retry.most) == (2.0, 5.0)
+    assert (found.client.breaker.shortest, found.client.breaker.longest) == (1.0, 2.0)
+    adaptive = found.operation_of(Shop.quote).adaptive
+    assert adaptive is not None
+    assert (adaptive.least, adaptive.start) == (100, 200)
+
+
+def test_what_is_said_of_one_service_goes_before_what_is_said_of_all() -> None:
+    found = read(CLIENT__IN_FLIGHT="50", CLIENT_OF__PAYMENTS__IN_FLIGHT="100")
+    assert (found.client.in_flight, found.client_of(Payments).in_flight) == (50, 100)
+
+
 def test_a_policy_can_be_switched_off() -> None:
     assert read(SERVER__SHED="off").server.shed is None
 

@@ -28,22 +28,44 @@ from atoll.service import Resilience, Service
 
 PREFIX = "ATOLL_RESILIENCE_"
 T = TypeVar("T")
+_GENERAL = frozenset({"CLIENT", "CONSUMER", "SERVER"})
 _WORDS = {"on": True, "true": True, "off": False, "false": False}
 
 
 def resilience_of(service: Service, values: Mapping[str, str]) -> Resilience:
     """The policies in force; CannotServe, one line, for what cannot work."""
-    resilience = service.resilience
-    for variable in sorted(name for name in values if name.startswith(PREFIX)):
-        try:
-            resilience = _with(service, resilience, variable, values[variable])
-        except PolicyError as error:
-            raise CannotServe(f"{variable}: {error}") from None
+    resilience = _applied(service, {name: text for name, text in values.items() if name.startswith(PREFIX)})
     try:
         check_resilience(resilience, offers=service.operations, calls=service.calls, consumes=consumed_events(service))
     except PolicyError as error:
         raise CannotServe(str(error)) from None
     return resilience
+
+
+def _applied(service: Service, variables: Mapping[str, str]) -> Resilience:
+    """The code's policies with all variables, each after the more general ones.
+
+    One that makes sense only with another (base=2 with most=5) is tried again after the others.
+    """
+    resilience = service.resilience
+    waiting = sorted(variables, key=_general_first)
+    while waiting:
+        refused: dict[str, PolicyError] = {}
+        for variable in waiting:
+            try:
+                resilience = _with(service, resilience, variable, variables[variable])
+            except PolicyError as error:
+                refused[variable] = error
+        if len(refused) == len(waiting):
+            variable, why = next(iter(refused.items()))
+            raise CannotServe(f"{variable}: {why}") from None
+        waiting = list(refused)
+    return resilience
+
+
+def _general_first(variable: str) -> tuple[bool, str]:
+    """CLIENT and CONSUMER before CLIENT_OF, CALL and EVENT, which are about one of them."""
+    return variable.removeprefix(PREFIX).partition("__")[0].upper() not in _GENERAL, variable
 
 
 def _with(service: Service, resilience: Resilience, variable: str, text: str) -> Resilience:
