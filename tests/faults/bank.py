@@ -45,10 +45,10 @@ class Bank:
             (times,) = book.execute("SELECT count(*) FROM asked").fetchone()
         return int(times)
 
-    def heal(self, order_id: str) -> None:
-        """From now on the order is no poison."""
+    def heal(self, *order_ids: str) -> None:
+        """From now on the orders are no poison."""
         with closing(self._open()) as book, book:
-            book.execute("INSERT OR IGNORE INTO healed VALUES (?)", (order_id,))
+            book.executemany("INSERT OR IGNORE INTO healed VALUES (?)", [(order_id,) for order_id in order_ids])
 
     def is_healed(self, order_id: str) -> bool:
         """Whether it was healed."""

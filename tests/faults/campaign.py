@@ -1,5 +1,8 @@
 """The crash campaign: each service ends itself once at every labelled place while orders come in; then everything must add up.
 
+A service that has ended is started again at once, and is to end at the next place; both services do so beside each other, so one
+often dies while the other one is down or recovers. A few times on the way all comes to rest and is judged.
+
 `python -m tests.faults.campaign --seeds 30` prints a line for each label; the seed decides amounts, the order of the labels,
 which service is meant where both have a place, and the how many-th time it is.
 """
@@ -13,8 +16,8 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.faults.judging import Verdict, judge
 from tests.faults.plant import DEAD, Plant
@@ -33,9 +36,21 @@ POISONED = frozenset(PAYMENTS)
 ONCE = frozenset({"before-bury", "during-redrive", "before-exchange", "during-exchange"})  # too rare for a second time
 REBUILDING = frozenset({"before-exchange", "during-exchange"})
 OFTEN = 3  # the most times that a place is passed before the process ends there
-WAVE = 6  # orders at once
-AGAIN_AFTER = 2.0  # seconds until more orders come, should a place not be reached yet
+LEGS = 4  # how often all comes to rest and is judged
+WAVE = 4  # orders at once, when a service was started to end somewhere
+MORE = 2  # orders at once, should the place not be reached yet
+AGAIN_AFTER = 2.0  # seconds until they come
 REACHED_WITHIN = 120.0  # seconds
+
+
+class Ending(NamedTuple):
+    """Where a service is to end: the ``nth`` time that it comes to ``label``."""
+
+    label: str
+    nth: int
+
+
+Leg = dict[str, list[Ending]]  # for each service, one after the other
 
 
 @dataclass(slots=True)
@@ -53,58 +68,62 @@ class Result:
         return [label for label in LABELS if label not in self.reached]
 
 
-def plan(chance: random.Random) -> list[dict[str, str]]:
-    """Rounds: for each service, where it is to end. Every label comes once."""
+def plan(chance: random.Random) -> list[Leg]:
+    """Every label once."""
     lists: dict[str, list[str]] = {"payments": list(PAYMENTS), "orders": []}
     lists["orders"] = [label for label in LABELS if label not in BOTH and label not in PAYMENTS]
     for label in chance.sample(BOTH, len(BOTH)):
         lists["payments" if len(lists["payments"]) < len(lists["orders"]) else "orders"].append(label)
-    for labels in lists.values():
-        chance.shuffle(labels)
-    rounds = zip_longest(lists["orders"], lists["payments"])
-    return [{name: label for name, label in zip(("orders", "payments"), pair, strict=True) if label} for pair in rounds]
+    endings = {name: [_ending(label, chance) for label in chance.sample(one, len(one))] for name, one in lists.items()}
+    return [{name: one[leg::LEGS] for name, one in endings.items()} for leg in range(LEGS)]
 
 
-async def run_round(plant: Plant, targets: dict[str, str], result: Result) -> None:
-    """One round: armed, hit, started again, at rest."""
-    times = {name: plant.chance.randint(1, OFTEN) if label not in ONCE else 1 for name, label in targets.items()}
-    for name, label in targets.items():
-        plant.kill(name)
-        plant.start(name, f"{label}:{times[name]}")
-    waves = [asyncio.create_task(plant.wave(WAVE, poison=bool(POISONED & set(targets.values()))))]
-    waiting, begun = dict(targets), time.monotonic()
-    while waiting and time.monotonic() < begun + REACHED_WITHIN:
-        for name in [name for name in waiting if plant.ended(name) is not None]:
-            label = waiting.pop(name)
-            if plant.ended(name) == EXIT_CODE:
-                result.reached[label] = f"{name}:{times[name]}"
-            plant.start(name)  # at once: the other one may need it to get to its place
-        await _press(plant, waiting)
-        if waiting and time.monotonic() > begun + len(waves) * AGAIN_AFTER:
-            waves.append(asyncio.create_task(plant.wave(2)))
-    for name in waiting:
-        plant.kill(name)
-        plant.start(name)
-    await asyncio.gather(*waves)
+def _ending(label: str, chance: random.Random) -> Ending:
+    return Ending(label, 1 if label in ONCE else chance.randint(1, OFTEN))
+
+
+async def run_leg(plant: Plant, leg: Leg, result: Result) -> None:
+    """All endings of both services, then rest."""
+    async with asyncio.TaskGroup() as orders, asyncio.TaskGroup() as services:
+        for name, endings in leg.items():
+            services.create_task(_end_at_each(plant, name, endings, result, orders))
     await plant.ready()
     await plant.rest()
 
 
-async def _press(plant: Plant, waiting: dict[str, str]) -> None:
-    """What some places need besides orders."""
-    if waiting.get("orders") in REBUILDING:
-        await plant.post("orders", "/rebuild")
-    if waiting.get("payments") == "during-redrive" and await plant.count("payments", DEAD):
-        await plant.post("payments", "/redrive")
-    await asyncio.sleep(0.05)
+async def _end_at_each(
+    plant: Plant, name: str, endings: list[Ending], result: Result, orders: asyncio.TaskGroup
+) -> None:
+    for label, nth in endings:
+        plant.kill(name)
+        plant.start(name, f"{label}:{nth}")
+        if await _ends(plant, name, label, orders):
+            result.reached[label] = f"{name}:{nth}"
+    plant.kill(name)
+    plant.start(name)
+
+
+async def _ends(plant: Plant, name: str, label: str, orders: asyncio.TaskGroup) -> bool:
+    """Whether the service ended at the label, for which orders come in."""
+    poison, begun, waves = label in POISONED, time.monotonic(), 0
+    while plant.ended(name) is None and time.monotonic() < begun + REACHED_WITHIN:
+        if time.monotonic() >= begun + waves * AGAIN_AFTER:
+            orders.create_task(plant.wave(MORE if waves else WAVE, poison=poison))
+            waves += 1
+        if label in REBUILDING:
+            await plant.post(name, "/rebuild")
+        if label == "during-redrive" and await plant.count(name, DEAD):
+            await plant.post(name, "/redrive")
+        await asyncio.sleep(0.02)
+    return plant.ended(name) == EXIT_CODE
 
 
 async def run_seed(seed: int, postgres: PostgresServer, nats: NatsServer, template: str, folder: Path) -> Result:
     """All labels with one seed. AssertionError if anything is lost or twice."""
     chance, result, begun = random.Random(seed), Result(seed), time.monotonic()
     async with Plant(postgres, nats, template, folder, chance) as plant:
-        for targets in plan(chance):
-            await run_round(plant, targets, result)
+        for leg in plan(chance):
+            await run_leg(plant, leg, result)
             result.verdict = await judge(plant)
     result.seconds = time.monotonic() - begun
     return result
@@ -140,8 +159,9 @@ def main() -> int:
         asyncio.run(migrate(url, Service("template")))
         results = []
         for seed in range(first, first + given.seeds):
-            print(f"seed {seed}", flush=True)
-            results.append(asyncio.run(run_seed(seed, postgres, nats, url.rpartition("/")[2], Path(folder))))
+            result = asyncio.run(run_seed(seed, postgres, nats, url.rpartition("/")[2], Path(folder)))
+            print(f"seed {seed}: {len(result.reached)} of {len(LABELS)} reached in {result.seconds:.0f} s", flush=True)
+            results.append(result)
     print(table(results))
     return 1 if any(result.missed for result in results) else 0
 

@@ -27,16 +27,22 @@ from atoll.testing.servers import free_port
 ROOT = Path(__file__).parents[2]
 _PATH = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(ROOT)])
 TABLES: Mapping[str, str] = {"orders": ORDERS_TABLES, "payments": PAYMENTS_TABLES}
-SETTLE = 120.0  # seconds until everything must have come to rest
+STILL = 60.0  # seconds in which something must move, until everything has come to rest
 ANSWER = 5.0  # seconds that a client waits
 READY = 120.0  # seconds until a service must have started, on a machine that has other things to do
 # Waits for the end of our end of its standard input, which comes even with kill -9 of the tests.
 _GUARD = 'cat > /dev/null; kill -9 "$1" 2> /dev/null'
-PENDING = "SELECT count(*) FROM atoll.relay r, atoll.outbox o WHERE (o.fence, o.position) > (r.fence, r.position)"
-PARKED = "SELECT count(*) FROM atoll.parked"
-OPEN = "SELECT count(*) FROM atoll.sagas WHERE ended_at IS NULL"
-OVERDUE = "SELECT count(*) FROM atoll.sagas WHERE status = 'active' AND due < clock_timestamp() - interval '5 seconds'"
 DEAD = "SELECT count(*) FROM atoll.dead_letters"
+_PENDING = "SELECT count(*) FROM atoll.relay r, atoll.outbox o WHERE (o.fence, o.position) > (r.fence, r.position)"
+_OVERDUE = "status = 'active' AND due < clock_timestamp() - interval '5 seconds'"
+_UNREST = f'({_PENDING}) AS "to publish", (SELECT count(*) FROM atoll.parked) AS parked, ({DEAD}) AS dead'
+# What still moves in each service; $1 is the number of orders.
+UNREST: Mapping[str, str] = {
+    "orders": f'''SELECT {_UNREST}, (SELECT $1 - count(*) FROM atoll.sagas) AS "sagas to come",
+        (SELECT count(*) FROM atoll.sagas WHERE ended_at IS NULL) AS "sagas open",
+        (SELECT count(*) FROM atoll.sagas WHERE {_OVERDUE}) AS "sagas overdue by 5 s"''',
+    "payments": f"SELECT {_UNREST}, $1 * 0 AS nothing",
+}
 
 
 class Plant:
@@ -54,8 +60,8 @@ class Plant:
         self._system = f"s{uuid4().hex[:8]}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._guards: dict[str, subprocess.Popen[bytes]] = {}
-        self._log: IO[bytes] = (folder / "services.log").open("ab")
-        self._folder = folder
+        self._log_path = folder / "services.log"
+        self._log: IO[bytes] = self._log_path.open("ab")
 
     async def __aenter__(self) -> Self:
         for name, tables in TABLES.items():
@@ -112,7 +118,7 @@ class Plant:
         return self._processes[name].poll()
 
     async def ready(self) -> None:
-        """Returns when all answer."""
+        """Returns when all answer. AssertionError at once if one has ended instead, with what it said last."""
         for name in self._processes:
             await until(lambda name=name: self._is_ready(name), f"{name} is ready", within=READY)  # type: ignore[misc]
 
@@ -120,7 +126,7 @@ class Plant:
         """A client that insists until its order is accepted."""
         order_id = f"order-{number}"
         while not await self.post("orders", "/orders", {"order_id": order_id, "amount": amount}, order_id):
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
         self.accepted[order_id] = amount
 
     async def wave(self, count: int, *, poison: bool = False) -> None:
@@ -135,49 +141,48 @@ class Plant:
         return await asyncio.to_thread(self._post, name, path, body, key)
 
     async def rest(self) -> None:
-        """Heals and redrives what is dead; returns when nothing moves any more. AssertionError says what still does."""
-        for order_id in self.accepted:
-            self.bank.heal(order_id)
-        last = ""
+        """Heals and redrives what is dead; returns when nothing is left to do. AssertionError says what is, and does not move."""
+        self.bank.heal(*self.accepted)
+        left = await self._unrest()
+        while left:
+            left = await self._change_of(left)
 
-        async def at_rest() -> bool:
-            nonlocal last
-            if await self.count("payments", DEAD):
+    async def _change_of(self, left: str) -> str:
+        """What is left, as soon as it is something else. However slow the machine is, something must move."""
+        now = left
+
+        async def changed() -> bool:
+            nonlocal now
+            if "dead" in left:
                 await self.post("payments", "/redrive")
-            last = await self._unrest()
-            return not last
+            now = await self._unrest()
+            return now != left
 
-        await until(at_rest, lambda: last, within=SETTLE)
+        await until(changed, left, within=STILL)
+        return now
 
     async def count(self, name: str, statement: str) -> int:
         """One number from a service's database."""
-        connection = await asyncpg.connect(self.urls[name])
-        try:
-            return int(await connection.fetchval(statement))
-        finally:
-            await connection.close()
+        return int((await self.rows(name, statement))[0][0])
 
-    async def rows(self, name: str, statement: str) -> list[asyncpg.Record]:
+    async def rows(self, name: str, statement: str, *values: object) -> list[asyncpg.Record]:
         """Rows from a service's database."""
         connection = await asyncpg.connect(self.urls[name])
         try:
-            return await connection.fetch(statement)
+            return await connection.fetch(statement, *values)
         finally:
             await connection.close()
 
     async def _unrest(self) -> str:
-        found = {
-            "outbox of orders": await self.count("orders", PENDING),
-            "outbox of payments": await self.count("payments", PENDING),
-            "parked": await self.count("orders", PARKED) + await self.count("payments", PARKED),
-            "dead": await self.count("orders", DEAD) + await self.count("payments", DEAD),
-            "sagas to come": len(self.accepted) - await self.count("orders", "SELECT count(*) FROM atoll.sagas"),
-            "sagas open": await self.count("orders", OPEN),
-            "sagas overdue by 5 s": await self.count("orders", OVERDUE),
-        }
-        return ", ".join(f"{what}: {number}" for what, number in found.items() if number)
+        found: list[str] = []
+        for name, statement in UNREST.items():
+            (row,) = await self.rows(name, statement, len(self.accepted))
+            found.extend(f"{what} of {name}: {number}" for what, number in row.items() if number)
+        return ", ".join(found)
 
     async def _is_ready(self, name: str) -> bool:
+        code = self.ended(name)
+        assert code is None, f"{name} ended with {code}:\n{self._log_path.read_text()[-2_000:]}"
         url = f"http://127.0.0.1:{self._ports[name]}/health/ready"
         return await asyncio.to_thread(_success, urllib.request.Request(url))
 
@@ -200,7 +205,7 @@ def _success(request: urllib.request.Request) -> bool:
         return False
 
 
-async def until(what: Callable[[], Awaitable[bool]], name: str | Callable[[], str], *, within: float) -> None:
+async def until(what: Callable[[], Awaitable[bool]], name: str, *, within: float) -> None:
     """Returns when ``what`` holds; the database may be away meanwhile."""
     stop = time.monotonic() + within
     while True:
@@ -209,5 +214,5 @@ async def until(what: Callable[[], Awaitable[bool]], name: str | Callable[[], st
                 return
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             pass
-        assert time.monotonic() < stop, f"not within {within:g} s: {name if isinstance(name, str) else name()}"
+        assert time.monotonic() < stop, f"not within {within:g} s: {name}"
         await asyncio.sleep(0.05)

@@ -16,6 +16,10 @@ from atoll.testing import NatsServer, PostgresServer
 
 SOURCE = Path(crash.__file__).parent
 SEEDS = int(os.environ.get("ATOLL_SEEDS", "3"))
+ALSO_FOR_LISTS = (
+    "before-acknowledge",
+    "after-acknowledge",
+)  # lists of events are acknowledged elsewhere than single ones
 FIRST = int(os.environ.get("ATOLL_TEST_SEED") or random.randrange(2**31))
 
 
@@ -32,12 +36,12 @@ def labels_in_the_source() -> list[str]:
 
 
 def test_each_label_stands_at_one_place_of_the_source() -> None:
-    assert sorted(labels_in_the_source()) == sorted(LABELS)
+    assert sorted(labels_in_the_source()) == sorted([*LABELS, *ALSO_FOR_LISTS])
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_plan_has_every_label_once(seed: int) -> None:
-    planned = [label for one in plan(random.Random(seed)) for label in one.values()]
+    planned = [ending.label for leg in plan(random.Random(seed)) for endings in leg.values() for ending in endings]
     assert sorted(planned) == sorted(LABELS)
     assert set(BOTH) < set(planned)
 

@@ -18,16 +18,25 @@ from typing import IO, Self, cast
 
 START_TIMEOUT = 60.0  # seconds
 STOP_TIMEOUT = 15.0  # seconds
+PORTS = range(10_000, 32_000)
 # Waits for the end of our end of its standard input, which comes even with kill -9 of the tests, and cleans up behind them.
 _GUARD = 'cat > /dev/null; kill -9 "$1" 2> /dev/null; rm -rf "$2"; sleep 1; rm -rf "$2"'
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nothing listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback interface that nothing listened on a moment ago.
+
+    It is none of those that systems give to outgoing connections (from 32768 on), so that a server finds it free again when it is
+    started anew.
+    """
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Server:
