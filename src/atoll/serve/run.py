@@ -18,6 +18,8 @@ from atoll.serve.load import load_service
 from atoll.telemetry import configure_logging
 
 log = logging.getLogger("atoll.serve")
+OVERTIME = 1.5  # seconds on top of the grace time for tasks that were cancelled, and neither end nor let others end
+HURRY = 5.0  # seconds from a second signal to the end, whatever still runs
 LEAVE_TIMEOUT = 2.0  # seconds for the registry to pass on that this instance leaves; one that is away holds nobody up
 
 
@@ -35,14 +37,38 @@ async def _serve(running: Running, environment: Environment) -> None:
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.signalled)
     try:
-        await running.start()
+        if not await _started(running, stop):
+            return
         gc.collect()
         gc.freeze()  # what is there now stays: looking through all of it, again and again, is a pause of milliseconds
         log.info("ready on %s", running.url)
         await stop.asked.wait()
         await _drain(running, environment, stop)
     finally:
+        loop.call_later(environment.grace + OVERTIME, _end_at_once)
         await running.stop()
+
+
+async def _started(running: Running, stop: _Stop) -> bool:
+    """Whether the start came to its end; a signal ends one that waits for something, too."""
+    starting, asked = asyncio.create_task(running.start()), asyncio.create_task(stop.asked.wait())
+    await asyncio.wait([starting, asked], return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if starting.done():
+        await starting
+        return True
+    log.info("told to stop before the start was done")
+    starting.cancel()
+    await asyncio.wait([starting])
+    return False
+
+
+def _end_at_once() -> None:
+    """Nothing in Python ends a task that does not let itself be cancelled: the process goes, and the task with it."""
+    left = [task.get_name() for task in asyncio.all_tasks() if not task.done()]
+    log.error("%d tasks were cancelled and do not end; the process does: %s", len(left), ", ".join(left[:5]))
+    logging.shutdown()
+    os._exit(1)
 
 
 class _Stop:
@@ -58,6 +84,7 @@ class _Stop:
             log.warning("told to stop a second time: what is in flight is cut off")
             self.hurried.set()
             self._running.hurry()
+            asyncio.get_running_loop().call_later(HURRY, _end_at_once)
         self.asked.set()
 
 

@@ -17,7 +17,7 @@ from atoll.transport.http.server.asgi import Receive, Scope, Send
 from atoll.transport.http.server.uvicorn import PIPELINED, SLICE
 
 HEADER_BYTES = 16_384
-GET = b"GET /who HTTP/1.1\r\n\r\n"
+GET = b"GET /who HTTP/1.1\r\nhost: test\r\n\r\n"
 CHUNKED = b"POST /%s HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -128,7 +128,7 @@ async def test_a_slow_request_holds_back_what_is_pipelined_and_hears_that_its_cl
     served: Served, mount: Mount
 ) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
-    writer.write(b"GET /mount/wait HTTP/1.1\r\n\r\n" + GET * 400_000)
+    writer.write(b"GET /mount/wait HTTP/1.1\r\nhost: test\r\n\r\n" + GET * 400_000)
     async with asyncio.timeout(5):
         await mount.waiting.wait()
         await asyncio.sleep(0.2)
@@ -144,7 +144,7 @@ async def test_a_slow_request_holds_back_what_is_pipelined_and_hears_that_its_cl
 
 async def test_a_refusal_never_answers_for_another_request(served: Served, mount: Mount) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
-    writer.write(b"GET /mount/wait HTTP/1.1\r\n\r\n")
+    writer.write(b"GET /mount/wait HTTP/1.1\r\nhost: test\r\n\r\n")
     async with asyncio.timeout(5):
         await mount.waiting.wait()
         writer.write(b"hello\r\n\r\n")

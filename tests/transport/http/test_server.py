@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import socket
 from collections.abc import AsyncIterator
-from typing import Any
+from contextlib import suppress
+from typing import Any, cast
 from uuid import UUID
 
 import pydantic
@@ -427,3 +429,75 @@ async def test_a_client_that_is_still_sending_hears_why_its_body_is_refused(serv
     head = b"POST /small HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ncontent-length: 2000000\r\n\r\n"
     for _ in range(20):  # without reading on, a few in a hundred see a reset instead
         assert (await served.raw(head + b" " * 2_000_000)).status == 413
+
+
+@pytest.mark.parametrize("hosts", [b"", b"host: a\r\nhost: b\r\n", b"host: a\r\nhost: a\r\n"])
+async def test_a_request_without_exactly_one_host_is_400(served: Served, hosts: bytes) -> None:
+    reply = await served.raw(b"GET /things HTTP/1.1\r\n" + hosts + b"\r\n")
+    assert (reply.status, reply.headers["connection"]) == (400, "close")
+
+
+class Slowness:
+    """A client that asks for more than fits between him and the server, and reads only when he is told to."""
+
+    def __init__(self, served: Served) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._socket.connect(("127.0.0.1", served.server.port))
+        self._socket.send(b"POST /broken HTTP/1.1\r\nhost: t\r\n\r\n" * 2)
+
+    async def read(self) -> int:
+        """How many bytes come until the connection ends."""
+        self._socket.setblocking(False)
+        count = 0
+        with suppress(ConnectionError):
+            while found := await asyncio.get_running_loop().sock_recv(self._socket, 65536):
+                count += len(found)
+        return count
+
+    def leave(self) -> None:
+        self._socket.close()
+
+
+SIZE = 8_000_000
+
+
+async def enough(_: Request) -> View:
+    return View("x" * SIZE)
+
+
+async def test_who_does_not_read_his_reply_is_cut_off() -> None:
+    async with serving({Things.broken: enough}, limits=HttpLimits(read_timeout=0.01)) as served:
+        slow = Slowness(served)
+        connections = cast(Any, served.server)._state.connections
+        async with asyncio.timeout(10):
+            while not connections:
+                await asyncio.sleep(0.01)
+            while connections:
+                await asyncio.sleep(0.01)
+        assert await slow.read() < SIZE
+        slow.leave()
+
+
+async def test_stopping_waits_for_those_who_read_and_not_beyond_the_grace_for_others() -> None:
+    for reads in (True, False):
+        async with serving({Things.broken: enough}) as served:
+            slow = Slowness(served)
+            while not cast(Any, served.server)._state.connections:
+                await asyncio.sleep(0.01)
+            stopping = asyncio.create_task(_stop_within(served, 10 if reads else 0.2))
+            count = await slow.read() if reads else 0
+            async with asyncio.timeout(20):
+                assert await stopping is reads
+            assert count >= SIZE * reads
+            slow.leave()
+
+
+async def _stop_within(served: Served, seconds: float) -> bool:
+    """Whether it stopped in that time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await served.server.stop()
+    except TimeoutError:
+        return False
+    return True

@@ -26,10 +26,12 @@ from atoll.transport.http.server.accepting import Acceptor
 from atoll.transport.http.server.app import HttpApp
 from atoll.transport.http.server.asgi import LEFT, RECEIVED
 from atoll.transport.http.server.replies import problem_reply
+from atoll.transport.http.server.unread import Unread
 
 log = logging.getLogger("atoll.http")
 SWEEP = 1.0  # seconds between two looks at who is too slow
-LAST_WORD = 1.0  # seconds for a websocket's application to notice that its connection was closed
+NOTICE = 0.1  # seconds for a request to notice that its client was cut off
+LAST_WORD = 1.0  # seconds for what is cut off to notice that
 PIPELINED = 8  # requests that wait behind the one being answered; with so many, no more is parsed or read
 SLICE = 4096  # bytes that are parsed at once: the requests in one may wait beyond PIPELINED
 _REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
@@ -52,6 +54,7 @@ class HttpServer:
         self._acceptor: Acceptor | None = None
         self._lifespan: LifespanOn | None = None
         self._sweep: asyncio.TimerHandle | None = None
+        self._gone = asyncio.Event()
 
     async def start(self) -> None:
         """Starts mounted applications, binds and accepts; OSError with one line if the address cannot be had."""
@@ -64,7 +67,9 @@ class HttpServer:
                 raise RuntimeError("a mounted application refused to start; the log above says why")
             loop = asyncio.get_running_loop()
             app_state: dict[str, Any] = {}
-            acceptor = Acceptor(listener, lambda: _Connection(config, self._state, app_state, self._limits, loop))
+            acceptor = Acceptor(
+                listener, lambda: _Connection(config, self._state, app_state, self._limits, loop, self._gone.set)
+            )
             acceptor.start(self._limits.backlog)
             self._acceptor = acceptor
         except BaseException:
@@ -83,38 +88,57 @@ class HttpServer:
             connection.shutdown()
         try:
             await self._app.drain()
+            await self._read()
         except asyncio.CancelledError:
-            log.warning("cut off %d requests: %s", self._app.in_flight, ", ".join(self._unanswered()) or "streams")
+            what = ", ".join(self._unanswered()) or ("streams" if self._app.in_flight else "replies that are not read")
+            log.warning("cut off %d requests: %s", self._app.in_flight or len(self._connections()), what)
             raise
         finally:
             await self._end()
 
+    def _connections(self) -> list[_Connection]:
+        return [one for one in self._state.connections if isinstance(one, _Connection)]
+
+    async def _read(self) -> None:
+        """Until clients have taken the replies that wait for them."""
+        for connection in self._connections():
+            connection.transport.close()
+        while self._connections():
+            self._gone.clear()
+            await self._gone.wait()
+
     def _unanswered(self) -> list[str]:
         """The requests that are being answered, without their queries."""
-        running = [one.running for one in self._state.connections if isinstance(one, _Connection)]
+        running = [one.running for one in self._connections()]
         return [f"{cycle.scope['method']} {cycle.scope['path']}" for cycle in running if cycle is not None]
 
     async def _end(self) -> None:
         if self._sweep is not None:
             self._sweep.cancel()
         if self._state.tasks:
-            patience = 0 if self._app.in_flight else LAST_WORD
-            _, late = await asyncio.wait(list(self._state.tasks), timeout=patience)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+            await self._end_tasks()
         for connection in list(self._state.connections):
             cast(Any, connection).transport.close()
         if self._lifespan is not None:
             await self._lifespan.shutdown()
 
+    async def _end_tasks(self) -> None:
+        for connection in self._connections():
+            if connection.flow.write_paused:  # who does not read does not let a last word be sent either
+                connection.transport.abort()
+        _, late = await asyncio.wait(list(self._state.tasks), timeout=NOTICE if self._app.in_flight else LAST_WORD)
+        for task in late:
+            task.cancel()
+        if late:
+            _, late = await asyncio.wait(late, timeout=LAST_WORD)
+        if late:
+            log.error("%d requests were cancelled and do not end", len(late))
+
     def _sweep_slow(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for connection in list(self._state.connections):
-            if isinstance(connection, _Connection):
-                connection.refuse_if_slow(now)
+        for connection in self._connections():
+            connection.refuse_if_slow(now)
         self._sweep = loop.call_later(SWEEP, self._sweep_slow)
 
 
@@ -140,8 +164,10 @@ class _Connection(HttpToolsProtocol):
         app_state: dict[str, Any],
         limits: HttpLimits,
         loop: asyncio.AbstractEventLoop,
+        gone: Callable[[], None],
     ) -> None:
         super().__init__(config, state, app_state, _loop=loop)
+        self._gone = gone
         self._limits = limits
         self._reading_headers_since: float | None = loop.time()
         self._received_at = 0.0
@@ -152,6 +178,7 @@ class _Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = _Flow(transport, self._full)
+        self._unread = Unread(transport)
 
     @property
     def running(self) -> RequestResponseCycle | None:
@@ -160,6 +187,7 @@ class _Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._gone()
         self.pipeline.clear()
         self._held = memoryview(b"")
         running, self._running = self._running, None
@@ -216,6 +244,10 @@ class _Connection(HttpToolsProtocol):
         if self._received > self._limits.header_bytes and self._header_bytes() > self._limits.header_bytes:
             self._refuse(HeadersTooLarge(self._too_large()))
             return
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            self._refuse(BadRequest("a request has one host header (RFC 9112)"))
+            return
         self._reading_headers_since = None
         self._received = 0
         super().on_headers_complete()
@@ -236,8 +268,11 @@ class _Connection(HttpToolsProtocol):
         self._refuse(BadRequest(msg.rstrip(".").lower()))
 
     def refuse_if_slow(self, now: float) -> None:
-        """Ends the connection if its request has not come in time."""
+        """Ends the connection if its request has not come in time, or nobody reads its reply."""
         limits = self._limits
+        if self._unread.seconds(now) > limits.read_timeout:
+            self.transport.abort()
+            return
         began = self._reading_headers_since
         if began is not None and self.flow.read_paused:
             self._reading_headers_since = now  # the rest waits for answers, not for the client
