@@ -81,6 +81,7 @@ async def test_faults_are_cleared_one_by_one_or_all() -> None:
         (FaultOrder("orders->payments", delay=100), "between 0 and 60"),
         (FaultOrder("orders->payments", error=30), "the share of errors is 30"),
         (FaultOrder("orders->payments", error=1, seconds=10**6), "the time is 1e"),
+        (FaultOrder("orders->payments", error=1, seconds=0), "the time is 0"),
         (FaultOrder("orders->payments", error=1, status=200), "the status is 200"),
     ],
 )

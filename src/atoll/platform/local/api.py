@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from ipaddress import ip_address
+from math import isnan, nan
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -17,6 +20,7 @@ from atoll.platform.local.server import Call, Refusal
 from atoll.system import Trouble
 
 LONGEST_WAIT = 60.0  # seconds of a long poll
+MOST_WEIGHT = 1_000_000  # a sum of thousands of them is still a number for Envoy (32 bits)
 
 
 class Controls(Protocol):
@@ -133,6 +137,7 @@ class Api:
                 return await self._registry.after(service, int(_seconds(call, "after", 2**53)), _seconds(call, "wait"))
             case "PUT", ("instances", instance):
                 body = msgspec.json.decode(call.body, type=Registration)
+                _check(body)
                 self._registry.put(service, Listed(body.url, instance, body.release, body.weight))
             case "DELETE", ("instances", instance):
                 self._registry.remove(service, instance)
@@ -146,9 +151,28 @@ class Api:
             raise Refusal(HTTPStatus.UNAUTHORIZED, "a bearer token of this system is needed")
 
 
+def _check(body: Registration) -> None:
+    """What one service says of itself is told to all others, and to the gateway, which would take nothing new with it."""
+    parts = urlsplit(body.url)
+    try:
+        ip_address(parts.hostname or "")
+        well = parts.scheme == "http" and bool(parts.port) and not (parts.path or parts.query or parts.fragment)
+    except ValueError:
+        well = False
+    if not well:
+        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"url is {body.url!r}; it must be like http://127.0.0.1:4001")
+    if not 0 <= body.weight <= MOST_WEIGHT:
+        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"weight is {body.weight}; take 0 to {MOST_WEIGHT}")
+    if not body.release.isprintable() or not body.release:
+        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"release is {body.release!r}; it must be a name")
+
+
 def _seconds(call: Call, name: str, most: float = LONGEST_WAIT) -> float:
     """A number of the query, between 0 and ``most``."""
     try:
-        return min(max(float(call.query.get(name, "0")), 0.0), most)
+        number = float(call.query.get(name, "0"))
     except ValueError:
-        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"{name} must be a number") from None
+        number = nan
+    if isnan(number):
+        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"{name} must be a number")
+    return min(max(number, 0.0), most)

@@ -144,5 +144,7 @@ def _check(order: FaultOrder) -> None:
     ):
         if not 0 <= value <= most:
             raise Trouble(f"{name} is {value:g}; it must be between 0 and {most:g}")
+    if not order.seconds:
+        raise Trouble("the time is 0; a fault lasts for a while: --for 1m")
     if not 400 <= order.status <= 599:
         raise Trouble(f"the status is {order.status}; an error's status is between 400 and 599")
