@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 
 import pytest
 from tests.brokers import KafkaServer, RabbitServer, install_or_skip
+from tests.lent import VARIABLE, LentPostgres
 
 from atoll.testing import NatsServer, PostgresServer
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    with PostgresServer() as server:
+    """Its own, unless who started this run lends one."""
+    lent = os.environ.get(VARIABLE)
+    with LentPostgres(lent) if lent else PostgresServer() as server:
         yield server
 
 
