@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
-from atoll.contracts import Event
+from atoll.contracts import DeadlineExceeded, Event
 from atoll.data import postgres
 from atoll.data.backoff import Backoff
 from atoll.data.postgres import DRIVER_ERRORS, Connection, DatabaseUnavailable, one_line
@@ -18,6 +18,7 @@ from atoll.service import current_request
 
 log = logging.getLogger("atoll.data")
 
+ENOUGH = 0.1  # seconds: a request that has less says nothing about the database when it gets no answer
 PATIENCE = 5.0  # seconds that work waits for the database outside of any request; the default deadline of an operation
 DEADLINE_SHARE = 0.9  # of what is left to a request: so that it hears "unavailable" before its time is up
 RECENT = 2.0  # seconds; a connection that worked this lately answers for the whole database
@@ -104,7 +105,8 @@ class Database:
         return await postgres.connect(self._url, self.name)
 
     async def acquire(self, statement: str = "") -> Connection:
-        """A connection on which ``statement`` has run (BEGIN, say). DatabaseUnavailable after the request's time.
+        """A connection on which ``statement`` has run (BEGIN, say). DatabaseUnavailable after the request's time;
+        DeadlineExceeded if that was too short to tell.
 
         A connection that turns out to be dead is discarded and another one tried: nothing but ``statement`` was sent.
         """
@@ -114,6 +116,8 @@ class Database:
                 return await self._acquire(statement)
         except TimeoutError:
             busy = f"all {self._max_size} connections are busy" if self._pool.exhausted else self._trouble
+            if not busy and patience < ENOUGH:
+                raise DeadlineExceeded("the request's time was over before the database was asked") from None
             raise DatabaseUnavailable(
                 f"no database connection within {patience:.1f} s: {busy or 'no answer'}", headers={"retry-after": "1"}
             ) from None
