@@ -33,6 +33,7 @@ def command(ctx: click.Context, as_json: bool, system_file: str | None) -> None:
         for note in notes:
             click.echo(f"{note.place}: note: {note.text}", err=True)
         if not findings:
-            click.echo(f"{file}: {system.name} is fine ({len(system.services)} services)")
+            count = len(system.services)
+            click.echo(f"{file}: {system.name} is fine ({count} service{'' if count == 1 else 's'})")
     if findings:
         sys.exit(1)

@@ -118,7 +118,9 @@ def _service_name(api: type[Api]) -> str:
 def _found(among: Any, name: str, named: Callable[[Any], str]) -> Any:
     known = {named(one): one for one in among}
     if name not in known:
-        raise PolicyError(f"there is no {name!r} here; there are: {', '.join(known) or 'none'}")
+        there = f"there are: {', '.join(known)}" if known else "there are none"
+        hint = "for one service alone, set it in its environment= in system.py"
+        raise PolicyError(f"there is no {name!r} here; {there} ({hint})")
     return known[name]
 
 
