@@ -224,6 +224,27 @@ async def test_callers_without_patience_do_not_open_it_for_others() -> None:
     assert not endpoint.closed
 
 
+async def test_an_endpoint_that_answers_others_meanwhile_does_not_hang() -> None:
+    time = Time()
+    breakers = Breakers(clock=time)
+    late = asyncio.Event()
+
+    async def answer(request: Request) -> None:
+        if request.name == "payments.hangs":
+            await late.wait()
+            raise asyncio.CancelledError
+
+    call = breaker(breakers, lambda _: "payments-1", clock=time)(answer)
+    hanging = [asyncio.ensure_future(call(Request("payments.hangs", None, deadline=1.0))) for _ in range(10)]
+    await asyncio.sleep(0)
+    time.now = 0.5
+    await call(Request("payments.look", None, deadline=1.5))
+    time.now = 1.0
+    late.set()
+    await asyncio.wait(hanging)
+    assert breakers.of("payments-1").closed
+
+
 async def test_a_call_that_its_caller_gives_up_in_time_says_nothing() -> None:
     breakers = Breakers()
 

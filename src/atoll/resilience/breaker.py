@@ -5,7 +5,8 @@ probes fail, with equal jitter so that clients don't probe in step (Finagle's fa
 that is cancelled frees its slot (resilience4j#903, #935).
 
 A call that runs out of time is cancelled by a layer outside of this one, and is a failure all the same: an endpoint that hangs
-never fails in another way. It says nothing if the caller had hardly any time left: the impatient must not open it for others.
+never fails in another way. It says nothing if the caller had hardly any time left (the impatient must not open it for others),
+or if somebody else got a reply meanwhile (then it does not hang: what one operation waits for is not the others' trouble).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from atoll.service import Handler, Layer, Request
 LONG = 2.0  # usual latencies: whoever waited less than that did not wait long enough to tell
 SMOOTHED = 0.1  # of the usual latency, at each reply
 EARLY = 0.005  # seconds before its time that a timer of the event loop may fire
+_REPLIES = frozenset({Outcome.REJECTED, Outcome.THROTTLED, Outcome.PASSED_ON, Outcome.FAILED})
 
 Clock = Callable[[], float]
 Uniform = Callable[[float, float], float]
@@ -58,6 +60,7 @@ class Breaker:
         self._openings = 0
         self._probing = False
         self._usual = 0.0
+        self._answered_at = 0.0
 
     @property
     def closed(self) -> bool:
@@ -90,18 +93,20 @@ class Breaker:
         elif self._openings == 0 and outcome is not Outcome.CANCELLED:
             self._note(outcome.against_endpoint)
 
-    def answered(self, seconds: float) -> None:
-        """A reply came after ``seconds``: that is how long replies take here."""
-        self._usual += (seconds - self._usual) * (SMOOTHED if self._usual else 1.0)
+    def answered(self, began: float, now: float) -> None:
+        """A call that ``began`` then has got its reply: that is how long replies take here."""
+        self._usual += (now - began - self._usual) * (SMOOTHED if self._usual else 1.0)
+        self._answered_at = now
 
-    def judged(self, failure: BaseException, seconds: float, *, expired: bool) -> Outcome:
-        """What a call that ended with ``failure`` after ``seconds`` says of the endpoint. expired: its time was over."""
+    def judged(self, failure: BaseException, began: float, now: float, *, expired: bool) -> Outcome:
+        """What a call that ended with ``failure`` says of the endpoint. expired: its time was over."""
         outcome = classify(failure)
-        if outcome is Outcome.CANCELLED and expired:
-            outcome = Outcome.TIMED_OUT
-        if outcome is Outcome.TIMED_OUT and seconds < LONG * self._usual:
-            return Outcome.CANCELLED
-        return outcome
+        if outcome in _REPLIES:
+            self._answered_at = now
+        if not expired or outcome not in (Outcome.CANCELLED, Outcome.TIMED_OUT):
+            return outcome
+        hardly_waited = now - began < LONG * self._usual
+        return Outcome.CANCELLED if hardly_waited or self._answered_at > began else Outcome.TIMED_OUT
 
     def _note(self, failed: bool) -> None:
         policy, now = self._policy, self._clock()
@@ -190,9 +195,10 @@ def breaker(breakers: Breakers, endpoint: Callable[[Request], Hashable], *, cloc
                 reply = await inner(request)
             except BaseException as failure:
                 now = clock()
-                guard.leave(guard.judged(failure, now - began, expired=now > request.deadline - EARLY), probe=probe)
+                outcome = guard.judged(failure, began, now, expired=now > request.deadline - EARLY)
+                guard.leave(outcome, probe=probe)
                 raise
-            guard.answered(clock() - began)
+            guard.answered(began, clock())
             guard.leave(succeeded, probe=probe)
             return reply
 
