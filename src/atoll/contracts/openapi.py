@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, get_args
 
 from atoll.contracts.errors import PROBLEM_MEDIA_TYPE, Problem
@@ -35,10 +35,18 @@ SECURITY_SCHEMES: Schema = {
 }
 
 
-def openapi(service: str, version: str, operations: Iterable[AnyOperation], *, description: str = "") -> dict[str, Any]:
+def openapi(
+    service: str,
+    version: str,
+    operations: Iterable[AnyOperation],
+    *,
+    description: str = "",
+    demands: Mapping[AnyOperation, Collection[str]] | None = None,
+) -> dict[str, Any]:
     """The OpenAPI 3.1 document of a service's operations.
 
     service, version: the document's title and version. operations: in the order in which they shall appear.
+    demands: the headers, in lower case, without which an operation is refused by whoever implements it.
     TypeError if a message has no JSON form, or two different messages have one name.
     """
     operations = list(operations)
@@ -48,7 +56,9 @@ def openapi(service: str, version: str, operations: Iterable[AnyOperation], *, d
     )
     paths: dict[str, Any] = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
+        written = _operation(operation, schemas)
+        _demand(written, (demands or {}).get(operation, ()))
+        paths.setdefault(operation.path, {})[operation.method.lower()] = written
     used = {name for operation in operations for security in _security(operation.access) for name in security}
     info = {"title": service, "version": version} | ({"description": description} if description else {})
     return {
@@ -117,6 +127,16 @@ def _parameters(operation: AnyOperation, schema: Schema) -> list[Schema]:
             key | {"description": "A repeat with the same key and the same request gets the first reply again."}
         )
     return found
+
+
+def _demand(written: Schema, headers: Collection[str]) -> None:
+    """Marks the headers as required; those that are not there yet are added."""
+    known = {one["name"].lower(): one for one in written.get("parameters", ()) if one["in"] == "header"}
+    for name in headers:
+        if name in known:
+            known[name]["required"] = True
+        else:
+            written.setdefault("parameters", []).append(_parameter("header", name, {"type": "string"}, True))
 
 
 def _parameter(place: str, name: str, schema: Schema, required: bool) -> Schema:

@@ -117,6 +117,21 @@ def _getter(function: Callable[..., Any], parameter: inspect.Parameter, hint: An
     raise TypeError(_unknown(function, parameter, hint, mark, sources))
 
 
+def required_headers(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The lower-case names of the headers without which the handler is not called."""
+    hints = _hints(function)
+    found = []
+    for parameter in inspect.signature(function).parameters.values():
+        hint = hints.get(parameter.name)
+        if (
+            get_origin(hint) is Annotated
+            and parameter.default is parameter.empty
+            and not _optional(get_args(hint)[0])[1]
+        ):
+            found += [extra.name.lower() for extra in get_args(hint)[1:] if isinstance(extra, Header)]
+    return tuple(found)
+
+
 def _header(function: Callable[..., Any], name: str, parameter: inspect.Parameter, hint: tuple[Any, bool]) -> Getter:
     kind, optional = hint
     if kind is not str:
