@@ -31,6 +31,9 @@ PROJECTION = "tests/data/test_projection.py::test_"
 STEPS = "tests/sagas/test_steps.py::test_"
 CALLS = "tests/sagas/test_calls.py::test_"
 RACES = "tests/sagas/test_races.py::test_"
+REPAIR = "tests/sagas/test_repair.py::test_"
+LISTS = "tests/messaging/test_batches.py::test_"
+BROKERS = "tests/conformance/test_broker.py::test_"
 
 OUTBOX = (
     Mutant(
@@ -215,6 +218,45 @@ INBOX = (
         "messaging/dead_letters.py", "                await work.execute(_FORGET, again)\n", "",
         (f"{CONSUMER}an_exhausted_message_becomes_a_dead_letter_and_its_followers_go_on",),
     ),
+    Mutant(
+        "the inbox forgets first", "the inbox remembers longer than a broker keeps messages",
+        "data/retention.py", "INBOX_DAYS = 8 ", "INBOX_DAYS = 6 ",
+        ("tests/messaging/test_defences.py::test_the_inbox_remembers_longer_than_a_broker_keeps_messages",),
+    ),
+    Mutant(
+        "no inbox for lists", "a list knows what was handled before",
+        "messaging/inbox.py", 'fresh = row["fresh"] and message_id not in seen', 'fresh = not row["parked"]',
+        (f"{LISTS}a_lot_knows_what_was_handled_before",),
+    ),
+    Mutant(
+        "a list is acknowledged before its commit", "Acknowledge after commit",
+        "messaging/pump.py",
+        '            await self._handling.batch([incoming for _, incoming in lot])\n            crash_point("before-acknowledge")\n'
+        "            for delivery, _ in lot:\n                await delivery.acknowledge()\n",
+        '            for delivery, _ in lot:\n                await delivery.acknowledge()\n'
+        '            await self._handling.batch([incoming for _, incoming in lot])\n            crash_point("before-acknowledge")\n',
+        (f"{LISTS}a_lot_is_acknowledged_after_its_commit",), short=False,
+    ),
+    Mutant(
+        "half of a list that failed is forgotten", "a list that fails is split until the culprit is found",
+        "messaging/handling.py", "            await self.batch(incomings[half:])\n", "",
+        (f"{LISTS}one_poisoned_message_of_a_lot_is_parked_with_its_followers_and_the_others_are_handled",), short=False,
+    ),
+    Mutant(
+        "parked key not held in lists", "its key's later messages are parked behind it",
+        "messaging/inbox.py", "AND key = ANY($3)),", "AND key = ANY($3) AND false),",
+        (f"{LISTS}one_poisoned_message_of_a_lot_is_parked_with_its_followers_and_the_others_are_handled",), short=False,
+    ),
+    Mutant(
+        "a take-over begins anew", "who takes a partition over gets what was not acknowledged, and nothing that was",
+        "messaging/nats_subscription.py", "opt_start_seq=start + 1,", "opt_start_seq=1,",
+        (f"{BROKERS}a_take_over_gets_what_was_not_acknowledged_in_order_and_nothing_that_was[nats]",), short=False,
+    ),
+    Mutant(
+        "two readers of one partition", "one subscription at a time",
+        "messaging/nats_subscription.py", "            await _delete(link, info.name)\n", "            _delete\n",
+        (f"{BROKERS}an_older_subscription_ends_when_another_takes_over[nats]",),
+    ),
 )  # fmt: skip
 
 SAGAS = (
@@ -290,6 +332,26 @@ SAGAS = (
         "calls in doubt are not undone", "what a call may have done is compensated",
         "sagas/run.py", "            if entry is not None and isinstance(step.action, Remote):\n                self._undoable", "            if entry is None:\n                self._undoable",
         (f"{CALLS}a_call_in_doubt_is_undone_too",), short=False,
+    ),
+    Mutant(
+        "a retry that does not go on", "a person retries what failed",
+        "sagas/sagas.py", '            await work.execute(_AFRESH, saga_id)\n            await work.execute(_GO_ON, saga_id, row["backward"], None)\n',
+        "            await work.execute(_AFRESH, saga_id)\n", (f"{REPAIR}a_defect_is_parked_and_retried",), short=False,
+    ),
+    Mutant(
+        "a skipped step is tried again", "a person skips a step, with the result that it would have given",
+        "sagas/sagas.py", "            await work.execute(_SKIP, saga_id, name, result)\n", "",
+        (f"{REPAIR}a_step_is_skipped_with_the_result_that_a_person_gives",), short=False,
+    ),
+    Mutant(
+        "compensated forwards", "a person has taken back what was done",
+        "sagas/sagas.py", "_GO_ON, saga_id, True, clean(why)", "_GO_ON, saga_id, False, clean(why)",
+        (f"{REPAIR}what_was_done_is_compensated_by_a_person",), short=False,
+    ),
+    Mutant(
+        "repair of what is over", "what has ended is not repaired",
+        "sagas/sagas.py", 'if row["status"] in ("completed", "compensated"):', 'if row["status"] == "over":',
+        (f"{REPAIR}what_was_done_is_compensated_by_a_person",), short=False,
     ),
 )  # fmt: skip
 
