@@ -70,7 +70,8 @@ def test_the_status_names_everything_that_runs(demo: Demo) -> None:
 
 def test_ps_shows_what_is_asked_for_by_the_names_that_it_shows(demo: Demo) -> None:
     whole(demo)
-    shown = [line.split()[0] for line in demo.run("ps", "raw", "gateway").stdout.splitlines()]
+    processes_first, _, _ = demo.run("ps", "raw", "gateway").stdout.partition("\n\n")
+    shown = [line.split()[0] for line in processes_first.splitlines()]
     assert shown == ["NAME", "gateway", "raw-1", "raw-2"]
     one = demo.json("ps", "envoy")
     assert (set(one["parts"]), one["services"]) == ({"envoy"}, {})

@@ -73,7 +73,7 @@ def test_a_signal_ends_the_foreground_in_order(demo: Demo, number: signal.Signal
     output, errors = child.communicate(timeout=30)
     assert (child.returncode, errors) == (0, "")
     ended = [line.split()[2] for line in output.splitlines() if "stopped" in line]
-    assert ended[0] == "gateway" or ended[-2:] == ["nats", "postgres"]
+    assert ended[0] == "gateway" or ended[-3:] == ["nats", "postgres", "dashboard"]
     assert_nothing_left(demo, status)
 
 
