@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.mutations.mutants import EVENT_SOURCING, INBOX, OUTBOX, SAGAS, Mutant
+from tests.mutations.mutant import Mutant
+from tests.mutations.mutants import ROOMS
 
 README = Path(__file__).with_name("README.md")
 _HEAD = """# Promises and the tests that hold them
@@ -17,8 +18,7 @@ otherwise. This page is made by `python -m tests.mutations.index`.
 
 def page() -> str:
     """The page as it should be."""
-    rooms = {"Outbox": OUTBOX, "Inbox and consuming": INBOX, "Sagas": SAGAS, "Event sourcing and CQRS": EVENT_SOURCING}
-    return "\n".join([_HEAD, *(_table(name, mutants) for name, mutants in rooms.items())])
+    return "\n".join([_HEAD, *(_table(name, mutants) for name, mutants in ROOMS.items())])
 
 
 def _table(name: str, mutants: Iterable[Mutant]) -> str:

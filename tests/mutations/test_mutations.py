@@ -20,7 +20,8 @@ from queue import SimpleQueue
 import pytest
 from tests.lent import VARIABLE
 from tests.mutations.index import README, page
-from tests.mutations.mutants import MUTANTS, Mutant
+from tests.mutations.mutant import Mutant
+from tests.mutations.mutants import MUTANTS
 
 from atoll.testing import PostgresServer
 
@@ -138,7 +139,9 @@ def test_with_every_defence_in_place_the_tests_pass(pristine: Path, runs: Runs) 
 @pytest.mark.parametrize("mutant", CHOSEN, ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_each_text_stands_once_in_the_source(mutant: Mutant) -> None:
     path = SOURCE / mutant.path
-    assert (found := path.read_text().count(mutant.text)) == 1, f"{found} times in {path}; bring mutants.py up to date"
+    assert (found := path.read_text().count(mutant.text)) == 1, (
+        f"{found} times in {path}; bring tests/mutations up to date"
+    )
     compile(path.read_text().replace(mutant.text, mutant.instead), str(path), "exec")
 
 
