@@ -61,7 +61,8 @@ def refuse_unknown_callees(service: Service, environment: Environment) -> None:
             if api.service_ not in environment.peer_keys:
                 raise CannotServe(
                     f"{service.name} calls {api.service_}, but its system does not say so: add calls=({api.service_!r},) to "
-                    f"Service({service.name!r}) in system.py (without it ATOLL_PEER_KEYS has no secret for {api.service_})"
+                    f"Service({service.name!r}) in system.py (without it ATOLL_PEER_KEYS has no secret for {api.service_}), "
+                    f"or, if the service is called otherwise there, write class {api.__name__}(Api, service='its name')"
                 )
         return
     for api in service.calls:
