@@ -115,7 +115,9 @@ async def _ends(plant: Plant, name: str, label: str, orders: asyncio.TaskGroup) 
         if label == "during-redrive" and await plant.count(name, DEAD):
             await plant.post(name, "/redrive")
         await asyncio.sleep(0.02)
-    return plant.ended(name) == EXIT_CODE
+    code = plant.ended(name)
+    assert code in (None, EXIT_CODE), f"{name}, on its way to {label}, {plant.last_words(name)}"
+    return code == EXIT_CODE
 
 
 async def run_seed(seed: int, postgres: PostgresServer, nats: NatsServer, template: str, folder: Path) -> Result:
@@ -136,7 +138,7 @@ def table(results: list[Result]) -> str:
         found = [result.reached[label] for result in results if label in result.reached]
         lines.append(f"{label:24} {len(found):3}/{len(results):<3}  {' '.join(found[:8])}")
     hit, there = sum(len(result.reached) for result in results), len(LABELS) * len(results)
-    lines.append(f"{hit} of {there} reached ({100 * hit / there:.0f} %)")
+    lines.append(f"{hit} of {there} reached ({100 * hit // there} %)")
     lines.extend(_line(result.seed, result.verdict, result.seconds) for result in results if result.verdict)
     return "\n".join(lines)
 

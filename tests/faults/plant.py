@@ -117,6 +117,10 @@ class Plant:
         """The exit code, if it has ended."""
         return self._processes[name].poll()
 
+    def last_words(self, name: str) -> str:
+        """How it ended, and what was logged last."""
+        return f"ended with {self.ended(name)}:\n{self._log_path.read_text()[-2_000:]}"
+
     async def ready(self) -> None:
         """Returns when all answer. AssertionError at once if one has ended instead, with what it said last."""
         for name in self._processes:
@@ -181,8 +185,7 @@ class Plant:
         return ", ".join(found)
 
     async def _is_ready(self, name: str) -> bool:
-        code = self.ended(name)
-        assert code is None, f"{name} ended with {code}:\n{self._log_path.read_text()[-2_000:]}"
+        assert self.ended(name) is None, f"{name} {self.last_words(name)}"
         url = f"http://127.0.0.1:{self._ports[name]}/health/ready"
         return await asyncio.to_thread(_success, urllib.request.Request(url))
 

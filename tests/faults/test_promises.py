@@ -242,3 +242,24 @@ async def test_one_percent_of_poison_stops_nothing_else(database: Database) -> N
     assert found == {f"k{k}": [n for n in range(k, 1000, 7) if n % 100 != 50] for k in range(7)}
     dead = [msgspec.json.decode(letter.body)["data"]["n"] for letter in await letters.list()]
     assert sorted(dead) == list(range(50, 1000, 100))
+
+
+async def test_a_parked_message_holds_back_its_key_alone(database: Database) -> None:
+    async def poison(event: Counted) -> None:
+        if event.n == 0:
+            raise ValueError("poison")
+
+    broker, policy = MemoryBroker(), ConsumerPolicy(event=EventPolicy(delays=(3600.0,)))
+    consumer = consumer_of(database, broker, recorder(before=poison), policy=policy)
+    await consumer.start()
+    await broker.publish("test.counted", "a", "0", message("a", 0))
+
+    async def parked() -> bool:
+        async with database.connection() as connection:
+            return bool(await connection.fetchval("SELECT count(*) FROM atoll.parked"))
+
+    await eventually(parked)
+    for n, key in enumerate("abc", start=1):
+        await broker.publish("test.counted", key, str(n), message(key, n))
+    assert await handled(database, 2) == {"b": [2], "c": [3]}
+    await consumer.stop()

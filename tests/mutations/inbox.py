@@ -62,7 +62,7 @@ INBOX = (
     Mutant(
         "the parked hold all", "without blocking the queue",
         "messaging/inbox.py", "FROM atoll.parked WHERE consumer = $1 AND key = $3 LIMIT 1)", "FROM atoll.parked WHERE consumer = $1 AND $3 <> '' LIMIT 1)",
-        (f"{HERE}one_percent_of_poison_stops_nothing_else",), short=False,
+        (f"{HERE}a_parked_message_holds_back_its_key_alone",), short=False,
     ),
     Mutant(
         "parked key not held", "its key's later messages are parked behind it",
