@@ -196,6 +196,16 @@ async def test_read_model_and_checkpoint_are_never_apart(database: Database, sta
     assert await balances(database) == {"a": (15, 3)}
 
 
+async def test_a_step_from_where_the_checkpoint_no_longer_is_does_nothing(database: Database) -> None:
+    projection, position = Balances(database), await append(database, "a", 0, 5)
+    async with database.connection() as connection:
+        await projection._checkpoint.ensure(connection)
+        for _ in range(2):  # the second by somebody who believes to be the only one still
+            step = await projection._projecting.step(connection, projection._checkpoint, Position.START, 100)
+            assert step.at == position
+    assert await balances(database) == {"a": (5, 1)}
+
+
 async def test_one_instance_runs_it_at_a_time(database: Database, started: Started) -> None:
     running = most = 0
 

@@ -21,7 +21,7 @@ EVENT_SOURCING = (
         "data/event_store.py", "    rows = [outgoing(event, headers, None) for event in events]\n",
         "    rows = [outgoing(event, headers, None) for event in events]\n"
         "    expected = await work.fetchval(\"SELECT coalesce(max(number), 0) FROM atoll.events WHERE stream = $1\", stream)\n",
-        (f"{AGGREGATE}of_two_that_change_it_at_once_one_wins",),
+        (f"{STORE}an_append_elsewhere_than_at_the_end_is_a_conflict",),
     ),
     Mutant(
         "an order of its own for the outbox", "Global order is the outbox's order",
@@ -47,7 +47,7 @@ EVENT_SOURCING = (
     Mutant(
         "checkpoint outside of the transaction", "A projection owns its checkpoint in the same transaction as its read model",
         "data/projecting.py", "            await self._project(batch, connection)\n",
-        '            await self._project(batch, connection)\n            await connection.execute("COMMIT; BEGIN")\n',
+        '            await connection.execute("COMMIT")\n            await self._project(batch, connection)\n            await connection.execute("BEGIN")\n',
         (f"{PROJECTION}read_model_and_checkpoint_are_never_apart",),
     ),
     Mutant(
@@ -60,7 +60,7 @@ EVENT_SOURCING = (
     Mutant(
         "the checkpoint is not looked at", "each event takes effect once",
         "data/projecting.py", "            if at != after:\n                return Step(at, full=True)\n", "",
-        (f"{PROJECTION}one_instance_runs_it_at_a_time", f"{PROJECTION}the_new_tables_are_not_behind_the_old_ones"), short=False,
+        (f"{PROJECTION}a_step_from_where_the_checkpoint_no_longer_is_does_nothing",), short=False,
     ),
     Mutant(
         "rebuild in place", "rebuilding goes into a new table and swaps",

@@ -81,7 +81,7 @@ SAGAS = (
     ),
     Mutant(
         "calls in doubt are not undone", "what a call may have done is compensated",
-        "sagas/run.py", "            if entry is not None and isinstance(step.action, Remote):\n                self._undoable", "            if entry is None:\n                self._undoable",
+        "sagas/run.py", "            if entry.unknown:\n", "            if entry.unknown and place is None:\n",
         (f"{CALLS}a_call_in_doubt_is_undone_too",), short=False,
     ),
     Mutant(
