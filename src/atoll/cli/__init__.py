@@ -17,6 +17,7 @@ VERBS = {
     "down": ("atoll.cli.down", "Stop the whole system."),
     "ps": ("atoll.cli.ps", "Show what runs, and where."),
     "logs": ("atoll.cli.logs", "Show the logs; -f follows them."),
+    "traces": ("atoll.cli.traces", "List traces, or show one as its tree."),
     "describe": ("atoll.cli.describe", "Show the model: services, routes, parts."),
     "wait": ("atoll.cli.wait", "Wait until everything is ready."),
     "scale": ("atoll.cli.scale", "Change the number of a service's instances."),

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from atoll.platform.dashboard.intake import Intake
 from atoll.platform.dashboard.rows import Batch, Log, Sample, Span
-from atoll.platform.dashboard.sqlite import Store
+from atoll.platform.dashboard.sqlite import Reader, Store
 
-__all__ = ["Batch", "Intake", "Log", "Sample", "Span", "Store"]
+__all__ = ["Batch", "Intake", "Log", "Reader", "Sample", "Span", "Store"]

@@ -70,23 +70,58 @@ _TRACE_SERVICE = """INSERT INTO trace_services VALUES (?, ?, ?, ?) ON CONFLICT (
 spans = spans + excluded.spans, errors = errors + excluded.errors"""
 
 
-class Store:
-    """The file at ``path`` (its folder must exist). most: bytes that it may take; the oldest goes first."""
+class Reader:
+    """Asks the file at ``path``, from any thread and while another process writes it; changes nothing."""
 
-    def __init__(self, path: Path, *, most: int = MOST_BYTES) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._most = most
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Closes the file; nothing may be asked after."""
+        with self._lock:
+            for connection in self._opened:
+                connection.close()
+
+    def readable(self) -> bool:
+        """Whether there is a file of this layout. sqlite3.Error where it cannot be opened."""
+        return self.path.is_file() and self.rows("PRAGMA user_version")[0]["user_version"] == _LAYOUT
+
+    def rows(self, statement: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """What the query finds, as dictionaries. sqlite3.OperationalError (interrupted) after SLOWEST_QUERY seconds."""
+        connection = self._reader()
+        until = time.monotonic() + SLOWEST_QUERY
+        connection.set_progress_handler(lambda: int(time.monotonic() > until), 100_000)
+        cursor = connection.execute(statement, values)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+            connection.execute("PRAGMA query_only = on")
+            self._local.connection = connection
+            with self._lock:
+                self._opened.append(connection)
+        return connection
+
+
+class Store(Reader):
+    """The file at ``path`` (its folder must exist). most: bytes that it may take; the oldest goes first."""
+
+    def __init__(self, path: Path, *, most: int = MOST_BYTES) -> None:
+        super().__init__(path)
+        self._most = most
         self._writer = self._open_writer()
         self._series: dict[tuple[str, str, str, str], int] = self._known_series()
 
     def close(self) -> None:
         """Closes the file; nothing may be asked after."""
-        with self._lock:
-            for connection in (*self._opened, self._writer):
-                connection.close()
+        super().close()
+        self._writer.close()
 
     # ---- writing, by one thread
 
@@ -115,17 +150,6 @@ class Store:
         self._writer.execute("PRAGMA incremental_vacuum").fetchall()
         self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    # ---- reading, by any thread
-
-    def rows(self, statement: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
-        """What the query finds, as dictionaries. sqlite3.OperationalError (interrupted) after SLOWEST_QUERY seconds."""
-        connection = self._reader()
-        until = time.monotonic() + SLOWEST_QUERY
-        connection.set_progress_handler(lambda: int(time.monotonic() > until), 100_000)
-        cursor = connection.execute(statement, values)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
-
     def size(self) -> int:
         """Bytes that are in use."""
         return sum(path.stat().st_size for path in (self.path, _beside(self.path, "-wal")) if path.exists())
@@ -141,16 +165,6 @@ class Store:
             os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
             connection = _writable(self.path)
             connection.executescript(f"{_TABLES} PRAGMA user_version = {_LAYOUT};")
-        return connection
-
-    def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
-            connection.execute("PRAGMA query_only = on")
-            self._local.connection = connection
-            with self._lock:
-                self._opened.append(connection)
         return connection
 
     @contextmanager

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 
 from atoll.platform.dashboard.asking import TraceQuery, Unknown
-from atoll.platform.dashboard.sqlite import Store
+from atoll.platform.dashboard.sqlite import Reader
 
 MOST_SPANS = 20_000  # of one trace that are shown
 _SAMPLED = 2_000  # traces that the map is drawn from
 _decode = msgspec.json.Decoder().decode
 
 
-def find_traces(store: Store, query: TraceQuery) -> list[dict[str, Any]]:
+def find_traces(store: Reader, query: TraceQuery) -> list[dict[str, Any]]:
     """The traces that fit, the latest (or slowest) first: trace, start, duration (ns), spans, errors, service, name, services."""
     where, values = _conditions(query)
     order = "finish - start DESC" if query.slowest else "start DESC"
@@ -32,7 +32,7 @@ def find_traces(store: Store, query: TraceQuery) -> list[dict[str, Any]]:
     return rows
 
 
-def one_trace(store: Store, trace: bytes) -> dict[str, Any]:
+def one_trace(store: Reader, trace: bytes) -> dict[str, Any]:
     """All spans of a trace in the order of their tree, each with its depth; Unknown if there is none of that id."""
     rows = store.rows(
         """SELECT lower(hex(span)) AS span, lower(hex(parent)) AS parent, service, instance, name, kind, start, duration, status,
@@ -59,7 +59,7 @@ def one_trace(store: Store, trace: bytes) -> dict[str, Any]:
     }
 
 
-def edges(store: Store, since: int) -> list[dict[str, Any]]:
+def edges(store: Reader, since: int) -> list[dict[str, Any]]:
     """Who called whom in the latest traces since then: source, target, kind, calls, errors, p50 and p99 of the time (ns)."""
     found = store.rows(
         """WITH latest AS (SELECT trace FROM traces WHERE start >= ? ORDER BY start DESC LIMIT ?)
@@ -74,7 +74,7 @@ def edges(store: Store, since: int) -> list[dict[str, Any]]:
     return [_edge(*key, rows) for key, rows in sorted(groups.items())]
 
 
-def services(store: Store, since: int) -> list[dict[str, Any]]:
+def services(store: Reader, since: int) -> list[dict[str, Any]]:
     """The services that took part in a trace since then, with how many traces and errors."""
     return store.rows(
         """SELECT service, count(*) AS traces, sum(s.errors) AS errors FROM traces JOIN trace_services s USING (trace)

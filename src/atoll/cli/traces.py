@@ -1,0 +1,139 @@
+"""``atoll traces``: which requests there were, and what one of them did. Reads what the dashboard stored, also after the end."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from atoll.cli.options import json_option, print_json, system_option, system_path
+from atoll.system.trouble import Trouble
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from atoll.platform.dashboard import Reader
+
+_PAUSE = 0.5  # seconds between looks when following
+_FAILED = 2  # a span's status
+
+
+@click.command("traces")
+@click.argument("trace", required=False)
+@click.option("--service", default="", help="Only those that a service took part in.")
+@click.option("--errors", is_flag=True, help="Only those with an error.")
+@click.option("--at-least", default="", metavar="TIME", help="Only those that took so long, such as 250ms.")
+@click.option("--since", default="", metavar="TIME", help="Only those of the last 15m, 1h, ...")
+@click.option("--slowest", is_flag=True, help="The slowest first, not the latest.")
+@click.option("-n", "--limit", type=click.IntRange(1, 1_000), default=20, show_default=True, help="How many.")
+@click.option("-F", "--follow", is_flag=True, help="Go on as traces come.")
+@json_option
+@system_option
+@click.pass_context
+def command(
+    ctx: click.Context, /, trace: str | None, follow: bool, as_json: bool, system_file: str | None, **asked: Any
+) -> None:
+    """List traces, the latest first; or show the one of this id as its tree."""
+    with _reading(system_path(ctx, system_file)) as store:
+        if trace is not None:
+            _show_one(store, trace, as_json)
+        elif follow:
+            _follow(store, asked, as_json)
+        else:
+            _show_list(_found(store, asked), as_json)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[Reader]:
+    from atoll.cli.dashboard.verb import FILE
+    from atoll.platform.dashboard import Reader
+    from atoll.platform.dashboard.asking import Unknown, Wrong
+    from atoll.platform.local.folder import Folder
+
+    store = Reader(Folder.beside(file).path / FILE)
+    try:
+        if not store.readable():
+            raise Trouble(f"{file}: no telemetry is stored yet; start the system with 'atoll up'")
+        yield store
+    except (Unknown, Wrong) as error:
+        raise Trouble(str(error)) from None
+    except sqlite3.Error as error:
+        raise Trouble(f"{store.path} cannot be read: {error}") from None
+    finally:
+        store.close()
+
+
+def _found(store: Reader, asked: dict[str, Any], since: int = 0) -> list[dict[str, Any]]:
+    from dataclasses import replace
+
+    from atoll.platform.dashboard.asking import trace_query
+    from atoll.platform.dashboard.traces import find_traces
+
+    texts = {name: str(value) for name, value in asked.items() if value and not isinstance(value, bool)}
+    query = trace_query(texts)
+    query = replace(query, errors=asked["errors"], slowest=asked["slowest"], since=max(query.since, since))
+    return find_traces(store, query)
+
+
+def _show_list(rows: list[dict[str, Any]], as_json: bool) -> None:
+    from atoll.cli.tables import print_table
+
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        click.echo("no trace fits")
+    else:
+        print_table(("TRACE", "BEGAN", "MS", "SPANS", "ERRORS", "SERVICE", "NAME"), [_cells(row) for row in rows])
+
+
+def _follow(store: Reader, asked: dict[str, Any], as_json: bool) -> None:
+    """Prints each trace once: it is listed from its first span on, later ones may still lengthen it."""
+    import json
+
+    since, seen = time.time_ns(), set[str]()
+    while True:
+        for row in reversed(_found(store, asked, since)):
+            if row["trace"] not in seen:
+                seen.add(row["trace"])
+                click.echo(json.dumps(row) if as_json else "  ".join(map(str, _cells(row))))
+        time.sleep(_PAUSE)
+
+
+def _show_one(store: Reader, text: str, as_json: bool) -> None:
+    from atoll.platform.dashboard.traces import one_trace
+
+    try:
+        trace = bytes.fromhex(text)
+    except ValueError:
+        raise Trouble(f"{_plain(text)[:40]!r} is no trace's id; 'atoll traces' lists them") from None
+    found = one_trace(store, trace)
+    if as_json:
+        print_json(found)
+        return
+    orphans = f", {found['orphans']} whose parents are missing" if found["orphans"] else ""
+    click.echo(f"{found['trace']}: {len(found['spans'])} spans, {found['errors']} errors{orphans}")
+    for span in found["spans"]:
+        click.echo(_branch(span, found["start"]))
+
+
+def _branch(span: dict[str, Any], start: int) -> str:
+    """When it began after the trace's beginning, how long it took (both ms), and what it was."""
+    failed = f"  ! {_plain(span['message']) or 'failed'}" if span["status"] == _FAILED else ""
+    times = f"{(span['start'] - start) / 1e6:10.2f} {span['duration'] / 1e6:10.2f}"
+    return f"{times}  {'  ' * span['depth']}{_plain(span['service'])}: {_plain(span['name'])}{failed}"
+
+
+def _cells(row: dict[str, Any]) -> tuple[object, ...]:
+    began = datetime.fromtimestamp(row["start"] / 1e9, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    took = round(row["duration"] / 1e6, 2)
+    return row["trace"], began, took, row["spans"], row["errors"], _plain(row["service"]), _plain(row["name"])
+
+
+def _plain(text: str) -> str:
+    """Without what would steer the terminal: names come from whoever sends spans."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
