@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey
 from tests.system.local_system import LocalSystem
 from tests.system.postgres import rows
 
-PLAIN = "plain:"  # how the auth service marks a signing key that it stores without a seal, which is its default here
+from shop_auth.cryptography import KeySeal
 
 
 def claims_of(token: str) -> dict[str, Any]:
@@ -27,7 +27,8 @@ def signing_key(shop: LocalSystem) -> tuple[str, ECKey]:
     found = rows(
         shop, "auth", "SELECT kid, sealed FROM signing_keys WHERE signs_from <= now() ORDER BY generation DESC LIMIT 1"
     )[0]
-    return found["kid"], ECKey.import_key(json.loads(found["sealed"].removeprefix(PLAIN)))
+    seal = KeySeal(shop.environment("auth")["AUTH_KEY_SECRET"])  # what the platform told the service, and nobody else
+    return found["kid"], ECKey.import_key(json.loads(seal.open(found["sealed"], found["kid"])))
 
 
 def stranger() -> ECKey:

@@ -12,6 +12,7 @@ from tests.platform.dashboard.telling import SECOND, START, span
 from atoll.platform.dashboard import Batch, Intake, Log, Sample, Store
 from atoll.platform.dashboard.asking import LogQuery, TraceQuery, Unknown, Wrong, log_query, trace_query
 from atoll.platform.dashboard.metrics import MetricQuery, draw, metric_names, quantile
+from atoll.platform.dashboard.rates import rates
 from atoll.platform.dashboard.records import find_logs
 from atoll.platform.dashboard.traces import edges, find_traces, one_trace
 
@@ -142,6 +143,21 @@ def test_a_histogram_is_drawn_as_its_quantile(store: Store) -> None:
     ]
 
 
+def test_the_rate_of_an_operation_over_its_instances(store: Store) -> None:
+    route = '"http_request_method":"POST","http_route":"/orders"'
+    rows = [
+        Sample(START + at * SECOND, "orders", instance, "http_server_request_duration_seconds_bucket",
+               f'{{{route},"http_response_status_code":"{status}","le":"{le}"}}', at * each * (1.0 if le == "+Inf" else 0.5))
+        for at in range(11) for instance in ("orders-1", "orders-2") for status, each in (("201", 9), ("500", 1))
+        for le in ("0.1", "+Inf")
+    ]  # fmt: skip
+    store.write(Batch(samples=tuple(rows)))
+    (found,) = rates(store, START, START + 10 * SECOND)
+    assert (found["service"], found["operation"]) == ("orders", "POST /orders")
+    assert (found["rate"], found["errors"], found["p50"]) == (pytest.approx(20), pytest.approx(0.1), pytest.approx(0.1))
+    assert rates(store, START + 60 * SECOND, START + 90 * SECOND) == []
+
+
 def test_the_quantile_of_nothing_is_nothing_and_of_the_endless_bucket_its_lower_bound() -> None:
     assert quantile(0.5, [1.0, float("inf")], [0.0, 0.0]) is None
     assert quantile(0.99, [1.0, float("inf")], [1.0, 100.0]) == 1.0
@@ -172,6 +188,16 @@ def test_the_file_stays_within_its_size_and_the_latest_stay(tmp_path: Path) -> N
     assert kept["spans"] > 1_000
     (summed,) = store.rows("SELECT count(*) AS traces FROM traces")
     assert summed["traces"] == kept["traces"]
+
+
+def test_a_burst_that_is_larger_than_the_file_may_be_is_trimmed_at_once(tmp_path: Path) -> None:
+    most = 2 * 2**20
+    store = Store(tmp_path / "telemetry.db", most=most)
+    for trace in range(1, 200):
+        spans = (span(trace * 100 + one, trace=trace, start=START + trace) for one in range(50))
+        store.write(Batch(tuple(one._replace(attributes=f'{{"text":"{"x" * 500}"}}') for one in spans)))
+    store.trim()
+    assert store.size() < most * 1.5
 
 
 def test_what_was_stored_is_there_after_a_restart_and_readable_by_its_owner_alone(tmp_path: Path) -> None:

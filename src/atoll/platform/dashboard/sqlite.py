@@ -21,6 +21,7 @@ MOST_SERIES = 100_000  # of metrics; a label with a request's id in it must not 
 SLOWEST_QUERY = 10.0  # seconds, then it is interrupted
 _LAYOUT = 1  # a file of another layout is replaced: telemetry is not worth a migration
 _TRIMMED = 0.1  # the share that goes when the file is full
+_MOST_ROUNDS = 50  # of trimming at once; what is left then goes the next time
 _CHUNK = 20_000  # rows that one deletion takes, so that writing goes on in between
 
 _TABLES = """
@@ -136,9 +137,13 @@ class Store(Reader):
                 self._write_samples(batch.samples)
 
     def trim(self) -> None:
-        """Lets the oldest tenth go if the file is too large."""
-        if self._used() <= self._most:
-            return
+        """Lets the oldest tenth go, again and again, until the file is no larger than it may be."""
+        for _ in range(_MOST_ROUNDS):
+            if self._used() <= self._most:
+                return
+            self._forget_a_tenth()
+
+    def _forget_a_tenth(self) -> None:
         for table in ("spans", "logs"):
             first, last = self._writer.execute(f"SELECT min(id), max(id) FROM {table}").fetchone()  # noqa: S608 - constants
             if first is not None:
@@ -147,7 +152,7 @@ class Store(Reader):
         first, last = self._writer.execute("SELECT min(time), max(time) FROM samples").fetchone()
         if first is not None:
             self._writer.execute("DELETE FROM samples WHERE time <= ?", (first + int((last - first) * _TRIMMED),))
-        self._writer.execute("PRAGMA incremental_vacuum").fetchall()
+        self._writer.executescript("PRAGMA incremental_vacuum;")  # execute() would free one page of many
         self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def size(self) -> int:
