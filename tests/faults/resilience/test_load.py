@@ -37,7 +37,7 @@ async def test_a_thousand_calls_after_a_break_are_one_probe_and_a_cancelled_one_
 
 
 async def test_overload_costs_no_goodput(chance: random.Random) -> None:
-    """How much slower it gets is for the campaign form. Other work on the machine can only make a round worse: the best counts."""
+    """How much slower it gets is for the campaign form. Other work here can only make a round worse: the best counts."""
     rounds = []
     for _ in range(3):
         found = await overload.measure("cpu", 3, chance)
