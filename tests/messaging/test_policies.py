@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from tests.messaging.conftest import Counted, consumer_of, eventually, handled, ledger, publish, recorder
@@ -218,3 +219,24 @@ async def test_pausing_what_is_not_consumed_says_what_is(database: Database) -> 
 def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, object], why: str) -> None:
     with pytest.raises(PolicyError, match=why):
         EventPolicy(**wrong)  # type: ignore[arg-type]
+
+
+async def test_a_handler_that_swallows_its_cancellation_takes_effect_once(
+    database: Database, memory: MemoryBroker
+) -> None:
+    """Whoever goes on after the time is over and returns has handled the message; it is not tried beside that."""
+
+    async def stubborn(event: Counted) -> None:
+        if event.n == 0:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    limits = policy(deadline=0.1, retry=RetryPolicy(attempts=2), delays=())
+    consumer = consumer_of(database, memory, recorder(before=stubborn), policy=limits)
+    await consumer.start()
+    await publish(database, "a", 0, 2)
+    await publish(database, "b", 1)
+    assert await handled(database, 3) == {"b": [1], "a": [0, 2]}
+    await consumer.stop()
+    assert await DeadLetters(database).list() == []
+    assert await ledger(database) == {"b": [1], "a": [0, 2]}
