@@ -44,6 +44,26 @@ async def test_starts_at_once_while_the_server_is_away_and_publishes_when_it_com
     await broker.stop()
 
 
+async def test_a_client_that_closed_itself_without_a_word_is_replaced(server: NatsServer, system: str) -> None:
+    """nats-py closes in the task that met the failure; a time limit there may end it before its callbacks are called."""
+    broker = NatsBroker(server.url, system=system)
+    await broker.start()
+    await broker.publish("a.b", "k", "1", b"{}")
+    link = broker._link
+    assert link is not None
+    await link.client._close(link.client.CLOSED, False)
+    with pytest.raises(BrokerUnavailable):
+        await broker.publish("a.b", "k", "2", b"{}")
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await broker.publish("a.b", "k", "2", b"{}")
+                break
+            except BrokerUnavailable:
+                await asyncio.sleep(0.05)
+    await broker.stop()
+
+
 async def test_a_restart_ends_subscriptions_and_loses_nothing(server: NatsServer, system: str) -> None:
     broker = NatsBroker(server.url, system=system, partitions=1)
     await broker.start()

@@ -96,7 +96,10 @@ class Link:
         """Raises unless the server answers."""
         if self.lost.is_set():
             raise BrokerUnavailable("the connection to the broker was lost")
-        await self.client.flush(timeout=1)
+        try:
+            await self.client.flush(timeout=1)
+        finally:
+            self._end_if_closed()
 
     async def publish(self, subject: str, message_id: str, body: bytes) -> None:
         """Returns when JetStream has stored the message, or knows it already."""
@@ -113,6 +116,7 @@ class Link:
             why = f"the broker did not acknowledge within {ACKNOWLEDGE_TIMEOUT:g} s{self._complaint}"
             raise BrokerUnavailable(why) from None
         except nats.errors.Error as error:
+            self._end_if_closed()
             raise BrokerUnavailable(f"the broker did not take the message: {type(error).__name__}: {error}") from None
         finally:
             self._waiting.pop(token, None)
@@ -157,6 +161,11 @@ class Link:
 
     async def _disconnected(self) -> None:
         self._end()
+
+    def _end_if_closed(self) -> None:
+        """The client closes itself in whichever task met the failure; a time limit there cuts it off before it says so."""
+        if self.client.is_closed:
+            self._end()
 
     def _end(self) -> None:
         self.lost.set()
