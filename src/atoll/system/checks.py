@@ -12,6 +12,7 @@ from atoll.contracts.events import SUBJECT
 from atoll.contracts.operations import RateLimit
 from atoll.system.events import ServiceEvents, event_findings, event_notes
 from atoll.system.model import Part, Service, System
+from atoll.system.promises import check_slos
 from atoll.system.routes import check_routes
 from atoll.system.servers import KINDS, location, servers
 
@@ -227,4 +228,16 @@ def _hints(system: System) -> Iterator[tuple[str, str]]:
                 yield system.place, f"System {system.name!r}: {text}"
 
 
-CHECKS: tuple[Check, ...] = (_names, _kinds, _calls, _parts, _events, _ports, _limits, _offers, _hints, check_routes)
+CHECKS: tuple[Check, ...] = (
+    _names,
+    _kinds,
+    _calls,
+    _parts,
+    _events,
+    _ports,
+    _limits,
+    _offers,
+    _hints,
+    check_routes,
+    check_slos,
+)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from atoll.contracts import Api, RateLimit
+from atoll.contracts import Api, Operation, RateLimit
 from atoll.contracts.policies import ClientPolicy
 from atoll.system.types import require_types
 
@@ -187,10 +188,36 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True)
+class Slo:
+    """What the callers of an operation or a service may rely on; alerts tell when the rest is used up too fast.
+
+    target: an operation such as ``Orders.place``, or the name of a service: all of its operations.
+    availability: percent of requests that are not answered by 5xx. latency: seconds within which ``quick`` percent of them are
+      answered; 0 promises nothing. It is one of the bounds that the services' histograms have. days: the period that is meant.
+    """
+
+    target: Operation[Any, Any] | str
+    availability: float = 99.9
+    latency: float = 0.0
+    quick: float = 99.0
+    days: float = 30.0
+    place: str = field(default_factory=_place, compare=False)
+
+    def __post_init__(self) -> None:
+        require_types(self, self.place)
+
+    @property
+    def name(self) -> str:
+        """``orders.place`` or ``orders``: also the label that its operation's requests bear."""
+        return self.target if isinstance(self.target, str) else self.target.qualified
+
+
+@dataclass(frozen=True, slots=True)
 class System:
     """The graph of services, parts and references. Make one in system.py; every command reads it.
 
     broker: what carries the events; which one it is is this one word.
+    slos: what is promised to callers; `atoll publish prometheus` makes alerts of them.
     hints: lines that ``atoll up`` prints when all is ready (a first request, say); ``{gateway}`` stands for the gateway's URL.
     """
 
@@ -200,6 +227,7 @@ class System:
     postgres: Postgres | None = None
     broker: Nats | RabbitMQ | Kafka | None = None
     hints: tuple[str, ...] = ()
+    slos: tuple[Slo, ...] = ()
     place: str = field(default_factory=_place, compare=False)
 
     def __post_init__(self) -> None:

@@ -42,7 +42,7 @@ def _fits(value: object, hint: Any) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
+    return isinstance(value, origin or hint)  # of Operation[...] the class
 
 
 def _remedy(name: str, value: object, hint: Any) -> str:
