@@ -43,7 +43,7 @@ class Fleet(Protocol):
         """The releases that have instances -> how many."""
 
     async def launch(self, service: str, release: str, instances: int) -> None:
-        """Migrate with that release's migrations, then bring so many instances up, without traffic; returns when all are ready."""
+        """Migrate with its own migrations, then bring up so many instances without traffic; returns when all are ready."""
 
     async def smoke(self, service: str, release: str) -> tuple[str, ...]:
         """Ask each instance of the release for its health and its document; what is wrong, one line each. Empty: all well."""
