@@ -5,11 +5,12 @@ It must not import any room but `contracts` and `service`; asyncpg stays in `pos
 """
 
 from atoll.data.aggregate import Aggregate, applies
-from atoll.data.aggregates import load, save
+from atoll.data.aggregates import load, load_all, save, save_on_commit
 from atoll.data.checkpoints import ProjectionStatus, ask_rebuild, list_projections
 from atoll.data.database import Database
+from atoll.data.deferred import StreamConflict
 from atoll.data.event_order import Position
-from atoll.data.event_store import EventStore, StreamConflict
+from atoll.data.event_store import EventStore
 from atoll.data.event_types import Stored, UnreadableEvent
 from atoll.data.idempotency import idempotent_replies
 from atoll.data.leases import Leases
@@ -49,9 +50,11 @@ __all__ = [
     "idempotent_replies",
     "list_projections",
     "load",
+    "load_all",
     "migrate",
     "projects",
     "projects_batch",
     "save",
+    "save_on_commit",
     "transactional",
 ]

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from atoll.contracts import NotFound
 from atoll.data.aggregate import Aggregate
 from atoll.data.event_order import Position
-from atoll.data.event_store import PAGE, append, stream_pages
+from atoll.data.event_store import PAGE, append, append_on_commit, stream_pages
 from atoll.data.postgres import Row
 from atoll.data.snapshot import restore, shape_of, write_if_due
 from atoll.data.work import Work
 
 A = TypeVar("A", bound=Aggregate[Any])
+
+_ALL = """
+SELECT stream, number, subject, version, data FROM atoll.events WHERE stream = ANY($1::text[]) ORDER BY stream, number
+"""
 
 # The snapshot, if there is one of this shape, and the events from its last one on: that proves that the stream goes so far.
 _FROM_SNAPSHOT = """
@@ -52,6 +59,33 @@ async def save(work: Work, aggregate: Aggregate[Any]) -> Position | None:
     aggregate.saved(aggregate.version + len(events))
     await write_if_due(work, aggregate)
     return position
+
+
+async def save_on_commit(work: Work, aggregate: Aggregate[Any]) -> None:
+    """As `save`, but nothing is sent before the unit of work commits: its last statement, or part of one that many units share.
+
+    The fastest way to save: a unit that reads nothing costs no transaction of its own. `StreamConflict` comes from the commit.
+    """
+    events = aggregate.recorded
+    if not events:
+        return
+    append_on_commit(work, aggregate.stream_of(aggregate.id), events, expected=aggregate.version)
+    aggregate.saved(aggregate.version + len(events))
+    await write_if_due(work, aggregate)
+
+
+async def load_all(work: Work, kind: type[A], identities: Iterable[Any]) -> dict[Any, A]:
+    """Many aggregates, in one statement; those without any events are missing. `UnreadableEvent` as with `load`.
+
+    For handlers of lists. Snapshots are not used: where they are worth it, `load` each.
+    """
+    wanted = {kind.stream_of(identity): identity for identity in identities}
+    found: dict[Any, A] = {}
+    for stream, rows in groupby(await work.fetch(_ALL, list(wanted)), key=itemgetter("stream")):
+        identity = wanted[stream]
+        found[identity] = kind(identity)
+        found[identity].replay(rows)
+    return found
 
 
 async def _from_snapshot(work: Work, aggregate: A, stream: str) -> A:

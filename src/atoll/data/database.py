@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from atoll.contracts import DeadlineExceeded, Event
 from atoll.data import postgres
 from atoll.data.backoff import Backoff
+from atoll.data.group_commit import GroupCommit
 from atoll.data.postgres import DRIVER_ERRORS, Connection, DatabaseUnavailable, one_line
 from atoll.data.retention import Retention
 from atoll.data.work import Work
@@ -50,6 +51,7 @@ class Database:
         self._min_size = min_size
         self._max_size = max_size
         self._pool = postgres.Pool(url, name=self.name, max_size=max_size)
+        self.group_commit = GroupCommit(self)
         self._retention = Retention(self)
         self._warming: asyncio.Task[None] | None = None
         self._wakes: list[Callable[[], None]] = []
@@ -110,17 +112,12 @@ class Database:
 
         A connection that turns out to be dead is discarded and another one tried: nothing but ``statement`` was sent.
         """
-        patience = self._patience()
+        patience = self.patience()
         try:
             async with asyncio.timeout(patience):
                 return await self._acquire(statement)
         except TimeoutError:
-            busy = f"all {self._max_size} connections are busy" if self._pool.exhausted else self._trouble
-            if not busy and patience < ENOUGH:
-                raise DeadlineExceeded("the request's time was over before the database was asked") from None
-            raise DatabaseUnavailable(
-                f"no database connection within {patience:.1f} s: {busy or 'no answer'}", headers={"retry-after": "1"}
-            ) from None
+            raise self.unanswered(patience) from None
 
     async def release(self, connection: Connection) -> None:
         """Gives the connection back to the pool."""
@@ -150,9 +147,19 @@ class Database:
         if published:
             self.outbox_grew()
 
-    def _patience(self) -> float:
+    def patience(self) -> float:
+        """Seconds that the current request, or other work, waits for the database."""
         request = current_request.get()
         return PATIENCE if request is None else min(PATIENCE, request.remaining() * DEADLINE_SHARE)
+
+    def unanswered(self, patience: float) -> DatabaseUnavailable | DeadlineExceeded:
+        """What somebody hears who waited so many seconds."""
+        busy = f"all {self._max_size} connections are busy" if self._pool.exhausted else self._trouble
+        if not busy and patience < ENOUGH:
+            return DeadlineExceeded("the request's time was over before the database was asked")
+        return DatabaseUnavailable(
+            f"no database connection within {patience:.1f} s: {busy or 'no answer'}", headers={"retry-after": "1"}
+        )
 
     async def _acquire(self, statement: str) -> Connection:
         backoff = Backoff(first=0.02, most=1.0)

@@ -22,7 +22,10 @@ SELECT * FROM (
   FROM atoll.events WHERE (fence, position) > ($1::xid8, $2::bigint) ORDER BY fence, position LIMIT $3
 ) ahead WHERE fence < (SELECT pg_snapshot_xmin(pg_current_snapshot())) ORDER BY fence, position
 """
-_MORE = "SELECT EXISTS (SELECT FROM atoll.events WHERE (fence, position) > ($1::xid8, $2::bigint))"
+# Ordered, for without it PostgreSQL may read the whole table: it hopes to meet such a row early, and they are the last ones.
+_MORE = (
+    "SELECT true FROM atoll.events WHERE (fence, position) > ($1::xid8, $2::bigint) ORDER BY fence, position LIMIT 1"
+)
 _NEWEST = "SELECT fence, position FROM atoll.events ORDER BY fence DESC, position DESC LIMIT 1"
 _FOREIGN = "SELECT coalesce(max(fence) > pg_snapshot_xmax(pg_current_snapshot()), false) FROM atoll.events"
 _RENUMBER = """
@@ -83,8 +86,7 @@ async def read_settled(source: Connection | Work, after: Position, subjects: Col
 
 async def more_follows(connection: Connection, after: Position) -> bool:
     """Whether there are events after a position, settled or not yet."""
-    found: bool = await connection.fetchval(_MORE, after.fence, after.number)
-    return found
+    return bool(await connection.fetchval(_MORE, after.fence, after.number))
 
 
 async def newest(connection: Connection) -> Position:

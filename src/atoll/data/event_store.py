@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
-from atoll.contracts import Conflict, Event, Upcaster
+from atoll.contracts import Event, Upcaster
+from atoll.data.deferred import StreamConflict
 from atoll.data.event_order import Position, read_settled
 from atoll.data.event_types import EventTypes, Stored
 from atoll.data.outbox import FENCE, OutgoingEvent, outgoing
@@ -51,18 +52,6 @@ _READ = """
 SELECT stream, number, fence, position, id, subject, version, data, headers, recorded_at
 FROM atoll.events WHERE stream = $1 AND number > $2 ORDER BY number LIMIT $3
 """
-
-
-class StreamConflict(Conflict, code="stream-conflict"):
-    """Somebody else appended to the stream first. Begin a new unit of work, load again, decide again."""
-
-    def __init__(self, stream: str, expected: int) -> None:
-        super().__init__(
-            f"{stream} is no longer at version {expected}: another change came in between; try again",
-            headers={"retry-after": "0"},
-        )
-        self.stream = stream
-        self.expected = expected
 
 
 class EventStore:
@@ -129,6 +118,15 @@ async def append(
     published = any(key is not None for key in keys)
     work.on_commit(lambda: work._database.events_appended(published=published))
     return Position(last["fence"], last["position"])
+
+
+def append_on_commit(work: Work, stream: str, events: Sequence[Event], *, expected: int) -> None:
+    """The same when the work commits, together with all else that waits for it; a conflict shows up then."""
+    _check(stream, events, expected)
+    public = work._database.publishes or frozenset()
+    told = [type(event) in public for event in events]
+    work.append_on_commit(stream, expected, [outgoing(event, None, None) for event in events], told)
+    work.on_commit(lambda: work._database.events_appended(published=False))
 
 
 async def stream_pages(work: Work, stream: str, after: int) -> AsyncIterator[list[Row]]:

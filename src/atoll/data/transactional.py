@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from atoll.data.database import Database
-from atoll.data.event_store import StreamConflict
+from atoll.data.deferred import StreamConflict
 from atoll.data.work import Work
 from atoll.service import Handler, Layer, Request
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from atoll.contracts import Event
 from atoll.crash import crash_point
-from atoll.data.outbox import OutgoingEvent, insert, outgoing
-from atoll.data.postgres import DRIVER_ERRORS, Connection, Row, end, is_gone, one_line, translated
+from atoll.data.deferred import WRITE, DeferredRow, columns, conflict_of, of_outbox, of_stream
+from atoll.data.outbox import OutgoingEvent, outgoing
+from atoll.data.postgres import DRIVER_ERRORS, Connection, Row, UniqueViolation, end, is_gone, one_line, translated
+from atoll.data.statements import observed
 
 if TYPE_CHECKING:
     from atoll.data.database import Database
@@ -23,19 +25,21 @@ ROLLBACK_TIMEOUT = 5.0  # seconds; a connection that does not roll back in that 
 class Work:
     """A unit of work: what runs in it commits together or not at all. Injected into handlers by its type.
 
-    The transaction begins with the first statement; a unit that does nothing never asks for a connection. One statement
-    at a time. Errors: `Conflict` for a serialization failure or deadlock, `DatabaseUnavailable` when the connection is
-    lost; `UniqueViolation` and the like as the driver raises them.
+    The transaction begins with the first statement; a unit that does nothing never asks for a connection, and one that only
+    adds events commits together with others like it (`GroupCommit`). One statement at a time. Errors: `Conflict` for a
+    serialization failure or deadlock, `DatabaseUnavailable` when the connection is lost; `UniqueViolation` and the like
+    as the driver raises them.
     """
 
-    __slots__ = ("_callbacks", "_connection", "_database", "_events", "_finished", "_opening", "_task")
+    __slots__ = ("_callbacks", "_connection", "_database", "_deferred", "_finished", "_opening", "_outgoing", "_task")
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: Connection | None = None
         self._opening = False
         self._finished = False
-        self._events: list[OutgoingEvent] = []
+        self._deferred: list[DeferredRow] = []
+        self._outgoing = False
         self._callbacks: list[Callable[[], None]] = []
         self._task: asyncio.Task[Any] | None = None
 
@@ -74,7 +78,20 @@ class Work:
         that the service does not declare, ValueError for one of more than 512 KiB.
         """
         self._check_open()
-        self._events.append(outgoing(event, headers, self._database.publishes))
+        self._deferred.append(of_outbox(outgoing(event, headers, self._database.publishes)))
+        self._outgoing = True
+
+    def append_on_commit(
+        self, stream: str, expected: int, events: Sequence[OutgoingEvent], public: Sequence[bool]
+    ) -> None:
+        """Appends events to a stream when this work commits, which fails with `StreamConflict` if one of their numbers is taken.
+
+        expected: the stream's last number. public: which of the events go into the outbox, too.
+        """
+        self._check_open()
+        for number, (event, told) in enumerate(zip(events, public, strict=True), expected + 1):
+            self._deferred.append(of_stream(stream, number, event, public=told))
+        self._outgoing = self._outgoing or any(public)
 
     def on_commit(self, callback: Callable[[], None]) -> None:
         """Calls back after the commit; what it raises is logged, for the work is done."""
@@ -136,20 +153,34 @@ class Work:
             raise found from error
 
     async def _commit(self) -> None:
-        if self._events:
-            await insert(self, self._events)
-        if self._connection is not None:
-            crash_point("before-commit")
-            status = await self._run(self._connection.execute, "COMMIT")
-            if status != "COMMIT":  # PostgreSQL says ROLLBACK, without an error, if a statement broke the transaction
-                raise RuntimeError(
-                    "a statement of this unit of work failed and its error was caught, so nothing is saved"
-                )
+        if self._connection is None:
+            if self._deferred:
+                crash_point("before-commit")
+                await self._write(self._commit_with_others)
+            return
+        if self._deferred:
+            await self._write(self._connection.execute, WRITE, *columns(self._deferred))
+        crash_point("before-commit")
+        status = await self._run(self._connection.execute, "COMMIT")
+        if status != "COMMIT":  # PostgreSQL says ROLLBACK, without an error, if a statement broke the transaction
+            raise RuntimeError("a statement of this unit of work failed and its error was caught, so nothing is saved")
+
+    async def _write(self, method: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> None:
+        try:
+            await self._run(method, *arguments)
+        except UniqueViolation as error:
+            if (conflict := conflict_of(error)) is None:
+                raise
+            raise conflict from None
+
+    async def _commit_with_others(self) -> None:
+        await observed(WRITE, self._database.group_commit.write(self._deferred))
 
     def _committed(self) -> None:
-        if self._events:
+        if self._deferred:
             crash_point("after-commit")
-            self._database.outbox_grew()
+            if self._outgoing:
+                self._database.outbox_grew()
         for callback in self._callbacks:
             try:
                 callback()
