@@ -53,6 +53,8 @@ def test_help_names_every_verb_and_imports_none(folder: Path) -> None:
         "down",
         "ps",
         "logs",
+        "traces",
+        "metrics",
         "describe",
         "wait",
         "scale",
@@ -68,7 +70,7 @@ def test_help_names_every_verb_and_imports_none(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["up", "down", "ps", "logs", "describe", "wait", "scale", "restart", "doctor", "check"]
+    "verb", ["up", "down", "ps", "logs", "traces", "metrics", "describe", "wait", "scale", "restart", "doctor", "check"]
 )
 def test_every_verb_has_help_and_json(folder: Path, verb: str) -> None:
     done = atoll(folder, verb, "--help")

@@ -18,6 +18,7 @@ VERBS = {
     "ps": ("atoll.cli.ps", "Show what runs, and where."),
     "logs": ("atoll.cli.logs", "Show the logs; -f follows them."),
     "traces": ("atoll.cli.traces", "List traces, or show one as its tree."),
+    "metrics": ("atoll.cli.metrics", "Show rates, errors and times by service and operation; or one metric."),
     "describe": ("atoll.cli.describe", "Show the model: services, routes, parts."),
     "wait": ("atoll.cli.wait", "Wait until everything is ready."),
     "scale": ("atoll.cli.scale", "Change the number of a service's instances."),
