@@ -68,6 +68,7 @@ def dashboard(
         "/api/metric": lambda s, q: metrics.draw(s, metrics.metric_query(q)),
         "/api/rates": _rates,
         "/api/edges": lambda s, q: {"edges": traces.edges(s, _since(q))},
+        "/api/roots": lambda s, q: {"roots": traces.roots(s, _since(q))},
         "/api/senders": lambda s, q: {"services": traces.services(s, _since(q))},
         "/api/store": lambda s, _: {"bytes": s.size(), **_counts(intake)},
     }
