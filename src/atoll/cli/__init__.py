@@ -31,6 +31,7 @@ VERBS = {
     "sagas": ("atoll.cli.sagas", "List sagas, show one, repair one that is stuck."),
     "dashboard": ("atoll.cli.dashboard", "Serve the page about the running system."),
     "psql": ("atoll.cli.psql", "Open a service's database in psql."),
+    "build": ("atoll.cli.build", "Build an immutable release of a service."),
     "check": ("atoll.cli.check", "Look for mistakes in system.py."),
     "publish": ("atoll.cli.publish", "Write the system for Prometheus or Grafana."),
     "doctor": ("atoll.cli.doctor", "Look whether this machine has what it takes."),
