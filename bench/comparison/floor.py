@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,12 @@ def floor(folder: Path) -> Iterator[Running]:
         config.write_text(json.dumps(bootstrap(port, orders, on.jwks)))
         argv = [str(find_envoy().path), "--config-path", str(config), "--concurrency", str(WORKERS)]
         on.spawn("envoy", [*argv, "--use-dynamic-base-id", "--log-level", "warning"], {}, f"127.0.0.1:{port}/health")
-        yield Running(
-            port,
-            on.token,
-            on.processes,
-            Question(databases["orders"], CONFIRMED),
-            Question(databases["payments"], CAPTURED),
-        )
+        yield Running(port, on.token, on.processes, *questions(databases))
+
+
+def questions(databases: Mapping[str, str]) -> tuple[Question, Question]:
+    """What was confirmed, and what was captured, in tables that all peers have alike."""
+    return Question(databases["orders"], CONFIRMED), Question(databases["payments"], CAPTURED)
 
 
 def uvicorn(app: str, port: int) -> list[str]:

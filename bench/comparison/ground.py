@@ -55,7 +55,7 @@ class Ground:
     def spawn(
         self, name: str, argv: Sequence[str | Path], environment: Mapping[str, str], ready: str, cwd: Path = ROOT
     ) -> None:
-        """Starts a process and returns when GET ``ready`` is answered by anything below 500."""
+        """Starts a process and returns when GET ``ready`` is answered by anything below 500; at once if it is ""."""
         log = self.folder / f"{name}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -69,7 +69,7 @@ class Ground:
         self.processes[name] = process.pid
         self._started.callback(ended, process)
         until = time.monotonic() + START_WITHIN
-        while not answers(ready):
+        while ready and not answers(ready):
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"{name} did not start: {log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.05)

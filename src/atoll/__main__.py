@@ -19,6 +19,8 @@ def main() -> None:
             sys.exit(_direct("describe", target))
         case ["serve", "--events", target]:
             sys.exit(_direct("events", target))
+        case ["serve", "--release", target]:
+            sys.exit(_direct("release", target))
         case ["serve", "--publish", subject, target]:
             sys.exit(_direct("publish", target, subject))
         case _:
@@ -48,6 +50,12 @@ def _direct(verb: str, target: str, subject: str = "") -> int:
             from atoll.serve.events import describe_events
 
             sys.stdout.write(f"{json.dumps(describe_events(target))}\n")
+        elif verb == "release":
+            import json
+
+            from atoll.serve.documents import describe_release
+
+            sys.stdout.write(f"{json.dumps(describe_release(target, os.environ))}\n")
         elif verb == "publish":
             from atoll.serve.events import publish_by_hand
 

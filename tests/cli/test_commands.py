@@ -53,6 +53,8 @@ def test_help_names_every_verb_and_imports_none(folder: Path) -> None:
         "down",
         "ps",
         "logs",
+        "traces",
+        "metrics",
         "describe",
         "wait",
         "scale",
@@ -68,7 +70,7 @@ def test_help_names_every_verb_and_imports_none(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["up", "down", "ps", "logs", "describe", "wait", "scale", "restart", "doctor", "check"]
+    "verb", ["up", "down", "ps", "logs", "traces", "metrics", "describe", "wait", "scale", "restart", "doctor", "check"]
 )
 def test_every_verb_has_help_and_json(folder: Path, verb: str) -> None:
     done = atoll(folder, verb, "--help")
@@ -149,6 +151,48 @@ def test_the_gateways_logs_have_the_names_that_the_screen_shows(folder: Path, na
     assert {line.partition(" ")[0] for line in said if " | " in line} == logs
     kinds = {json.loads(line)["name"] for line in atoll(folder, "logs", name, "--json").stdout.splitlines()}
     assert kinds == {{"gateway": "envoy"}.get(log, log) for log in logs}
+
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+def write_mixed_logs(folder: Path) -> None:
+    logs = folder / ".atoll/logs"
+    logs.mkdir(parents=True)
+    (logs / "web-1.log").write_text(
+        "--- 2026-01-02T10:00:00Z web-1 begins\n2026-01-02T10:00:01Z error could not\nTraceback (most recent call last):\n"
+        f"  File x\nValueError: card\n2026-01-02T10:00:02Z info fine trace_id={TRACE}\nWARNING: plain\n",
+        "utf-8",
+    )
+    (logs / "access.log").write_text(
+        f'{{"time":"2026-01-02T10:00:04.000Z","path":"/x","trace_id":"{TRACE}","status":503}}\n', "utf-8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--level", "error"), ["could not", "Traceback", "  File x", "ValueError"]),
+        (("--level", "warning", "web-1", "-n", "1"), ["WARNING"]),
+        (("--grep", "FINE"), ["fine"]),
+        (("--trace", TRACE), ["fine", "503"]),
+        (("--since", "2026-01-02T10:00:02+00:00"), ["fine", "WARNING"]),
+        (("--since", "1d"), []),
+        (("-n", "0"), []),
+    ],
+)
+def test_logs_are_filtered_and_a_stack_stays_whole(folder: Path, words: tuple[str, ...], expected: list[str]) -> None:
+    write_mixed_logs(folder)
+    lines = [json.loads(line)["line"] for line in atoll(folder, "logs", "--json", *words).stdout.splitlines()]
+    assert len(lines) == len(expected), lines
+    assert all(part in line for part, line in zip(expected, lines, strict=True))
+
+
+def test_a_trace_that_is_none_is_refused_in_a_line(folder: Path) -> None:
+    write_mixed_logs(folder)
+    done = atoll(folder, "logs", "--trace", "xyz")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("--trace: 'xyz' is no trace id")
 
 
 def test_a_log_that_is_not_there_is_told_with_those_that_are(folder: Path) -> None:

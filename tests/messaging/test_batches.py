@@ -19,6 +19,8 @@ from atoll.messaging.envelope import encode_envelope
 from atoll.messaging.lanes import Lanes
 from atoll.messaging.memory import MemoryBroker
 from atoll.service import Handler, Request
+from atoll.service.tracing import current_tracer
+from atoll.telemetry import Metrics, OtlpTracer, SpanQueue
 
 
 def message(key: str, n: int) -> bytes:
@@ -88,6 +90,26 @@ async def test_one_poisoned_message_of_a_lot_is_parked_with_its_followers_and_th
     poisoned = False
     assert await handled(database, 60) == {key: list(range(20)) for key in "abc"}
     await consumer.stop()
+
+
+async def test_a_lots_span_links_to_where_each_of_its_messages_comes_from(database: Database) -> None:
+    broker, lots, queue = MemoryBroker(partitions=1), list[int](), SpanQueue()
+    for n in range(40):
+        origin = f"00-{n + 1:032x}-{n + 1:016x}-01" if n else "no-such-thing-here"
+        body = msgspec.json.encode({**msgspec.json.decode(message("a", n)), "traceparent": origin})
+        await broker.publish("test.counted", "a", f"a-{n}", body)
+    current_tracer.set(OtlpTracer(Metrics(), queue))
+    consumer = consumer_of(database, broker, noting(lots), batched=[Counted])
+    await consumer.start()
+    await handled(database, 40)
+    await consumer.stop()
+    processed = [span for span in queue.take(10_000) if span[3].name == "process test.counted"]
+    together = [span for span in processed if (span[6] or {}).get("messaging.batch.message_count")]
+    assert together
+    assert all(span[2] == 0 and "messaging.message.id" not in (span[6] or {}) for span in together)
+    linked = {link for span in together for link in span[8]}
+    alone = {(span[0].id, span[2]) for span in processed if span not in together}
+    assert linked | alone >= {(f"{n:032x}", n) for n in range(2, 41)}
 
 
 async def test_a_lot_is_acknowledged_after_its_commit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

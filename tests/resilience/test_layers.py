@@ -444,6 +444,21 @@ async def test_a_fault_delays_fails_its_share_and_ends_by_the_clock() -> None:
     assert len(slept) == 2
 
 
+async def test_a_fault_may_delay_a_share_of_the_calls_and_only_those_are_told() -> None:
+    slept, records = list[float](), list[Record]()
+    chances = iter([0.5, 0.9, 0.005, 0.9])
+    faults = Faults(chance=lambda: next(chances))
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    handler = faulty(faults, "payments", hook=records.append, sleep=sleep)(reply)
+    faults.replace({"payments": Fault(delay=2.0, share=0.01)})
+    assert [await handler(request()), await handler(request())] == ["reply", "reply"]
+    assert slept == [2.0]
+    assert records == [Faulted("payments.look", 2.0, 0)]
+
+
 # ---- classify
 
 

@@ -6,7 +6,20 @@ from pathlib import Path
 import pytest
 
 from atoll.contracts import PUBLIC, Api, Operation, RateLimit
-from atoll.system import Gateway, Jwt, Kafka, Nats, Postgres, RabbitMQ, Route, Service, System
+from atoll.system import (
+    BlueGreen,
+    Canary,
+    Gateway,
+    Jwt,
+    Kafka,
+    Nats,
+    Postgres,
+    RabbitMQ,
+    Rolling,
+    Route,
+    Service,
+    System,
+)
 from atoll.system.checks import check
 from atoll.system.servers import location
 
@@ -201,3 +214,22 @@ def test_a_placeholder_of_a_hint_that_stands_for_nothing_is_found() -> None:
     assert text.startswith("System 'good': a hint has {gatway}, which stands for nothing; correct it to {gateway}")
     (text,) = texts(System("good", hints=("curl {gateway}/x",)))
     assert "there is no gateway" in text
+
+
+@pytest.mark.parametrize(
+    ("strategy", "text"),
+    [
+        (Canary(steps=()), "steps are missing; take 1 to 100, such as 5,25,50,100"),
+        (Canary(steps=(5, 5, 100)), "steps are 5,5,100; each must be more than the one before"),
+        (Canary(steps=(0, 100)), "steps are 0,100; each is a percent of 1 to 100"),
+        (Canary(steps=(5, 50)), "steps are 5,50; the last one must be 100"),
+        (Rolling(interval=0), "interval is 0 s; it must be more than 0 and at most a day"),
+        (BlueGreen(warm=-1), "warm is -1 s; it must be 0 to a day"),
+        (Canary(max_errors=100), "max_errors is 100 %; it must be at least 0 and less than 100"),
+        (Canary(max_p99=0.5), "max_p99 is 0.5; it must be at least 1, such as 1.5"),
+        (Canary(shadow=101), "shadow is 101 %; it must be 0 to 100"),
+    ],
+)
+def test_a_strategy_that_cannot_be_is_found(strategy: Canary | BlueGreen | Rolling, text: str) -> None:
+    (found,) = texts(System("good", services=(service(rollout=strategy),)))
+    assert found == f"Service 'shop': {type(strategy).__name__}: {text}"

@@ -42,6 +42,9 @@ def command() -> None:
 @command.command("add")
 @click.argument("edge", metavar="CALLER->SERVICE")
 @click.option("--delay", default="0s", callback=seconds, metavar="TIME", help="Each call waits so long: 250ms, 2s.")
+@click.option(
+    "--share", "waiting", default="100%", callback=share, metavar="SHARE", help="Only so many calls wait: 1%."
+)
 @click.option("--error", default="0%", callback=share, metavar="SHARE", help="So many calls fail: 30%.")
 @click.option("--status", default=503, show_default=True, help="With this status.")
 @click.option(
@@ -51,14 +54,14 @@ def command() -> None:
 @system_option
 @click.pass_context
 def add(
-    ctx: click.Context, edge: str, delay: float, error: float, status: int, lasting: float, as_json: bool,
-    system_file: str | None,
+    ctx: click.Context, edge: str, delay: float, waiting: float, error: float, status: int, lasting: float,
+    as_json: bool, system_file: str | None,
 ) -> None:  # fmt: skip
     """Order a fault, such as: atoll fault add 'orders->payments' --delay 2s --error 30% --for 1m.
 
     gateway->orders is the edge: Envoy applies it. Quote the edge: '>' means something to the shell.
     """
-    order = {"edge": edge, "delay": delay, "error": error, "status": status, "seconds": lasting}
+    order = {"edge": edge, "delay": delay, "share": waiting, "error": error, "status": status, "seconds": lasting}
     _show(Client(system_path(ctx, system_file)).call("POST", "/v1/faults", order), as_json)
 
 
@@ -86,8 +89,12 @@ def _show(answer: dict[str, Any], as_json: bool) -> None:
         print_json(answer)
         return
     for one in answer["faults"]:
-        parts = [f"delay {one['delay']:g} s"] if one["delay"] else []
+        parts = [f"delay {one['delay']:g} s{_share(one['share'])}"] if one["delay"] else []
         parts += [f"{one['error']:.0%} errors {one['status']}"] if one["error"] else []
         click.echo(f"{one['edge']}: {', '.join(parts)}, {one['left']:.0f} s left")
     if not answer["faults"]:
         click.echo("no faults")
+
+
+def _share(share: float) -> str:
+    return f" for {share * 100:g} % of the calls" if share < 1 else ""

@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 import click
 
 from atoll.cli.complete import complete_name
+from atoll.cli.moments import MOMENT
 from atoll.cli.names import shown
 from atoll.cli.options import json_option, system_path
 from atoll.system.trouble import Trouble
 
 if TYPE_CHECKING:
+    from atoll.cli.log_filter import Filter
     from atoll.platform.local.logtimes import Line
 
+LEVELS = ("debug", "info", "warning", "error", "fatal")
+_LOOKED_THROUGH = 1_000_000  # lines of each log, for a filter
 _PAUSE = 0.1  # seconds between looks when following
 _ACCESS = "access"
 _OF_GATEWAY = frozenset({"envoy", _ACCESS})  # Envoy's own log, and one line a request
@@ -30,33 +34,41 @@ _OF_GATEWAY = frozenset({"envoy", _ACCESS})  # Envoy's own log, and one line a r
 @click.option(
     "-n", "--lines", type=click.IntRange(0), default=50, show_default=True, help="Lines of each log to begin with."
 )
+@click.option("--level", type=click.Choice(LEVELS), help="Only lines as bad as that, or worse.")
+@click.option("--grep", default="", metavar="TEXT", help="Only lines with this text, in any case.")
+@click.option("--trace", default="", metavar="ID", help="Only lines of this trace ('atoll traces' lists them).")
+@click.option("--since", type=MOMENT, help="Only from then on: 10m, 2h, 3d, or 2026-11-23T08:00.")
 @json_option
 @click.option("--system", "system_file", metavar="PATH", help="The system.py (or its folder).")
 @click.pass_context
 def command(
-    ctx: click.Context, names: tuple[str, ...], follow: bool, lines: int, as_json: bool, system_file: str | None
-) -> None:
+    ctx: click.Context, names: tuple[str, ...], follow: bool, lines: int, level: str | None, grep: str, trace: str,
+    since: datetime | None, as_json: bool, system_file: str | None,
+) -> None:  # fmt: skip
     """Show the logs of all, or of services, instances and parts by name; -f follows them.
 
     A service means its instances and its migrations; 'gateway' means Envoy and the access log, 'access' the latter alone.
+    With a filter the last megabytes of each log are looked through.
     """
+    from atoll.cli.log_filter import Filter
     from atoll.platform.local.folder import Folder
-    from atoll.platform.local.logs import Follower, tail
+    from atoll.platform.local.logs import LIMIT, Follower, tail
 
     folder = Folder.beside(system_path(ctx, system_file))
-    paths = _chosen(folder.logs, names)
+    chosen = Filter(level=level or "", text=grep, trace=trace, since=since)
+    paths = _chosen(folder.logs, names, access=bool(trace))
     if not paths:
         _refuse(folder.logs, names)
-    printer = _Printer(max(len(shown(path.stem)) for path in paths), as_json)
+    printer = _Printer(max(len(shown(path.stem)) for path in paths), as_json, chosen, lines)
     follower = Follower()
     texts = {}
     for path in paths:
         follower.begin(path)
-        texts[path] = list(tail(path, lines))
-    printer.show(texts)
+        texts[path] = list(tail(path, _LOOKED_THROUGH, LIMIT) if chosen else tail(path, lines))
+    printer.begin(texts)
     while follow:
         fresh: dict[Path, list[str]] = defaultdict(list)
-        for path, text in follower.new_lines(_chosen(folder.logs, names)):
+        for path, text in follower.new_lines(_chosen(folder.logs, names, access=bool(trace))):
             fresh[path].append(text)
         printer.show(fresh)
         time.sleep(_PAUSE)
@@ -68,11 +80,11 @@ def _refuse(folder: Path, names: tuple[str, ...]) -> None:
     raise Trouble(f"there are no logs{' of ' + ', '.join(names) if names else ''}; known are {known}")
 
 
-def _chosen(folder: Path, names: tuple[str, ...]) -> list[Path]:
-    """The logs of these names; all without the access log, which has a line a request, if there are none."""
+def _chosen(folder: Path, names: tuple[str, ...], *, access: bool) -> list[Path]:
+    """The logs of these names; if there are none all, the access log, which has a line a request, only if it is wanted."""
     every = sorted(folder.glob("*.log"))
     if not names:
-        return [path for path in every if path.stem != _ACCESS]
+        return [path for path in every if access or path.stem != _ACCESS]
     return [path for path in every if any(_belongs(path.stem, name) for name in names)]
 
 
@@ -87,19 +99,29 @@ def _belongs(stem: str, name: str) -> bool:
 class _Printer:
     """Prints lines in the order of their times, and the date wherever it changes."""
 
-    def __init__(self, width: int, as_json: bool) -> None:
+    def __init__(self, width: int, as_json: bool, chosen: Filter, most: int) -> None:
         self._width = width
         self._as_json = as_json
+        self._chosen = chosen
+        self._most = most
         self._day: date | None = None
 
+    def begin(self, texts: dict[Path, list[str]]) -> None:
+        """The last lines of each log that were chosen."""
+        lasts = (self._fitting(path, some)[-self._most :] for path, some in texts.items() if self._most)
+        self._print(line for some in lasts for line in some)
+
     def show(self, texts: dict[Path, list[str]]) -> None:
+        """What came since."""
+        self._print(line for path, some in texts.items() for line in self._fitting(path, some))
+
+    def _fitting(self, path: Path, texts: list[str]) -> list[Line]:
         from atoll.platform.local.logtimes import timed
 
-        lines = [line for path, some in texts.items() for line in timed(path.stem, some, _changed(path))]
-        self._print(sorted(lines, key=lambda line: line.when))  # stable: a log keeps its own order
+        return [line for line in timed(path.stem, texts, _changed(path)) if self._chosen.takes(line)]
 
     def _print(self, lines: Iterable[Line]) -> None:
-        for line in lines:
+        for line in sorted(lines, key=lambda line: line.when):  # stable: a log keeps its own order
             if self._as_json:
                 import json
 

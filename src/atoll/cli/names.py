@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from atoll.system.trouble import Trouble
+
+if TYPE_CHECKING:
+    from atoll.system import Service, System
 
 _SHOWN = {"envoy": "gateway"}
 _KINDS = {shown: kind for kind, shown in _SHOWN.items()}
@@ -26,3 +30,12 @@ def require_known(wanted: Iterable[str], known: Iterable[str]) -> None:
     for name in wanted:
         if kind(name) not in known:
             raise Trouble(f"there is no {name!r}; known are {', '.join(map(shown, known)) or 'none'}")
+
+
+def service_named(system: System, name: str) -> Service:
+    """The service of that name; Trouble that lists the others if there is none."""
+    try:
+        return system.service(name)
+    except KeyError:
+        known = ", ".join(one.name for one in system.services) or "none"
+        raise Trouble(f"there is no service {name!r}; known are {known}") from None

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from atoll.cli.names import service_named
 from atoll.platform.local.asking import ask
 from atoll.system import System, Trouble
 
@@ -17,11 +18,7 @@ _TITLES = {"server": "offers", "clients": "calls", "consumer": "consumes"}
 
 def read_stacks(system: System, root: Path, name: str) -> dict[str, Any]:
     """What ``python -m atoll serve --describe`` prints; Trouble with its line if the service cannot be assembled."""
-    try:
-        service = system.service(name)
-    except KeyError:
-        known = ", ".join(one.name for one in system.services)
-        raise Trouble(f"there is no service {name!r}; known are {known}") from None
+    service = service_named(system, name)
     if not service.serve:
         raise Trouble(f"{name} is no atoll service (it has no serve=...), so it has no stacks")
     try:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from atoll.cli.options import json_option, print_json, system_option, system_path
+from atoll.cli.stored import plain_text, reading
 from atoll.system.trouble import Trouble
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from atoll.platform.dashboard import Reader
 
 _PAUSE = 0.5  # seconds between looks when following
@@ -39,33 +35,13 @@ def command(
     ctx: click.Context, /, trace: str | None, follow: bool, as_json: bool, system_file: str | None, **asked: Any
 ) -> None:
     """List traces, the latest first; or show the one of this id as its tree."""
-    with _reading(system_path(ctx, system_file)) as store:
+    with reading(system_path(ctx, system_file)) as store:
         if trace is not None:
             _show_one(store, trace, as_json)
         elif follow:
             _follow(store, asked, as_json)
         else:
             _show_list(_found(store, asked), as_json)
-
-
-@contextmanager
-def _reading(file: Path) -> Iterator[Reader]:
-    from atoll.cli.dashboard.verb import FILE
-    from atoll.platform.dashboard import Reader
-    from atoll.platform.dashboard.asking import Unknown, Wrong
-    from atoll.platform.local.folder import Folder
-
-    store = Reader(Folder.beside(file).path / FILE)
-    try:
-        if not store.readable():
-            raise Trouble(f"{file}: no telemetry is stored yet; start the system with 'atoll up'")
-        yield store
-    except (Unknown, Wrong) as error:
-        raise Trouble(str(error)) from None
-    except sqlite3.Error as error:
-        raise Trouble(f"{store.path} cannot be read: {error}") from None
-    finally:
-        store.close()
 
 
 def _found(store: Reader, asked: dict[str, Any], since: int = 0) -> list[dict[str, Any]]:
@@ -110,7 +86,7 @@ def _show_one(store: Reader, text: str, as_json: bool) -> None:
     try:
         trace = bytes.fromhex(text)
     except ValueError:
-        raise Trouble(f"{_plain(text)[:40]!r} is no trace's id; 'atoll traces' lists them") from None
+        raise Trouble(f"{plain_text(text)[:40]!r} is no trace's id; 'atoll traces' lists them") from None
     found = one_trace(store, trace)
     if as_json:
         print_json(found)
@@ -123,17 +99,12 @@ def _show_one(store: Reader, text: str, as_json: bool) -> None:
 
 def _branch(span: dict[str, Any], start: int) -> str:
     """When it began after the trace's beginning, how long it took (both ms), and what it was."""
-    failed = f"  ! {_plain(span['message']) or 'failed'}" if span["status"] == _FAILED else ""
+    failed = f"  ! {plain_text(span['message']) or 'failed'}" if span["status"] == _FAILED else ""
     times = f"{(span['start'] - start) / 1e6:10.2f} {span['duration'] / 1e6:10.2f}"
-    return f"{times}  {'  ' * span['depth']}{_plain(span['service'])}: {_plain(span['name'])}{failed}"
+    return f"{times}  {'  ' * span['depth']}{plain_text(span['service'])}: {plain_text(span['name'])}{failed}"
 
 
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     began = datetime.fromtimestamp(row["start"] / 1e9, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
     took = round(row["duration"] / 1e6, 2)
-    return row["trace"], began, took, row["spans"], row["errors"], _plain(row["service"]), _plain(row["name"])
-
-
-def _plain(text: str) -> str:
-    """Without what would steer the terminal: names come from whoever sends spans."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return row["trace"], began, took, row["spans"], row["errors"], plain_text(row["service"]), plain_text(row["name"])

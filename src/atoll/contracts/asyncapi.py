@@ -7,6 +7,7 @@ from typing import Any
 
 from atoll.contracts.events import Event
 from atoll.contracts.schemas import Schema, Schemas, schemas_of
+from atoll.contracts.upcasting import Upcaster, upcasts_of
 
 ASYNCAPI = "3.0.0"
 CLOUD_EVENTS = "application/cloudevents+json"
@@ -42,13 +43,16 @@ def asyncapi(
     *,
     system: str = "",
     description: str = "",
+    upcasters: Iterable[Upcaster] = (),
 ) -> dict[str, Any]:
     """The AsyncAPI 3.0 document of the events that a service publishes and consumes.
 
     system: given, the source of what the service publishes is known: ``/system/service``.
+    upcasters: the versions that they start from are written as ``x-upcasts`` of their event.
     TypeError if an event has no JSON form, no subject, or shares its subject and version with another.
     """
     sent, received = list(publishes), list(consumes)
+    marks = [upcasts_of(upcaster) for upcaster in upcasters]
     schemas = schemas_of(received, sent)
     events = _distinct([*sent, *received])
     source = f"/{system}/{service}" if system else ""
@@ -65,6 +69,7 @@ def asyncapi(
         "components": {
             "messages": {
                 _name(event): _message(event, schemas, written=event in sent, source=source if event in sent else "")
+                | _upcasts(mark.from_version for mark in marks if mark.event is event)
                 for event in events
             },
             "schemas": {**schemas.components, ENVELOPE: _ENVELOPE},
@@ -102,6 +107,11 @@ def _operation(action: str, event: type[Event]) -> Schema:
         "channel": {"$ref": channel},
         "messages": [{"$ref": f"{channel}/messages/{_name(event)}"}],
     }
+
+
+def _upcasts(versions: Iterable[int]) -> Schema:
+    found = sorted(versions)
+    return {"x-upcasts": found} if found else {}
 
 
 def _message(event: type[Event], schemas: Schemas, *, written: bool, source: str) -> Schema:

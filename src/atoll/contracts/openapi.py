@@ -110,6 +110,10 @@ def _operation(operation: AnyOperation, schemas: Schemas) -> Schema:
     found["x-deadline-seconds"] = operation.deadline
     if operation.access.roles:
         found["x-roles"] = list(operation.access.roles)
+    if operation.access.peers:
+        found["x-peers"] = list(operation.access.peers)
+    if operation.access.trusted:
+        found["x-trusted"] = list(operation.access.trusted)
     return found
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
+from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
@@ -28,6 +30,18 @@ async def upgrade(url: str, folder: Path, target: str, schema: str) -> None:
             await connection.commit()
     finally:
         await engine.dispose()
+
+
+def render(folder: Path, revision: str) -> str:
+    """The SQL of one revision's upgrade, as Alembic writes it without a database."""
+    script = ScriptDirectory(str(folder), version_locations=[str(folder)])
+    text = StringIO()
+    with EnvironmentContext(Config(), script, as_sql=True) as environment:
+        environment.configure(dialect_name="postgresql", output_buffer=text, transactional_ddl=True)
+        context = environment.get_context()
+        with Operations.context(context):
+            script.get_revision(revision).module.upgrade()
+    return text.getvalue()
 
 
 def _upgrade(connection: Connection, folder: Path, target: str, schema: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_NAMES = ("revision", "down_revision", "branch_labels", "depends_on")
+_NAMES = ("revision", "down_revision", "branch_labels", "depends_on", "contract")
 _BIND = re.compile(r"(?<![:\w\\]):\w|\\:")  # what SQLAlchemy's text() would take for a parameter, or for an escape
 
 
@@ -19,13 +19,17 @@ class BrokenRevision(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One file. sql: what it executes, if it is nothing but ``op.execute`` of constants; None if only Alembic can run it."""
+    """One file. sql: what it executes, if it is nothing but ``op.execute`` of constants; None if only Alembic can run it.
+
+    contract: ``contract = "0.3.0"`` in the file: the release that stopped using what this revision takes away.
+    """
 
     id: str
     down: tuple[str, ...]
     file: str
     sql: str | None
     branches: bool
+    contract: str = ""
 
 
 class Revisions:
@@ -43,6 +47,15 @@ class Revisions:
         """Whether each revision has one at most below it and one at most above it."""
         plain = all(len(one.down) <= 1 and not one.branches for one in self._by_id.values())
         return plain and len(self._next) == len(self._by_id) and len(self.heads) <= 1
+
+    def ordered(self) -> list[Revision]:
+        """All of them, each after those below it."""
+        done: dict[str, Revision] = {}
+        waiting = dict(self._by_id)
+        while ready := [one for one in waiting.values() if all(below in done for below in one.down)]:
+            for revision in ready:
+                done[revision.id] = waiting.pop(revision.id)
+        return list(done.values())
 
     def after(self, versions: Collection[str]) -> list[Revision]:
         """What follows the database's version, in order. For linear ones."""
@@ -93,7 +106,10 @@ def _read(path: Path) -> Revision:
     below = values.get("down_revision")
     down = () if below is None else (below,) if isinstance(below, str) else tuple(below)
     branches = bool(values.get("branch_labels") or values.get("depends_on"))
-    return Revision(values["revision"], down, path.name, sql if plain else None, branches)
+    contract = values.get("contract", "")
+    if not isinstance(contract, str):
+        raise BrokenRevision(f"{path}: contract = {contract!r}: write the version as text, contract = '0.3.0'")
+    return Revision(values["revision"], down, path.name, sql if plain else None, branches, contract)
 
 
 def _inert(node: ast.stmt) -> bool:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from atoll.contracts import DeadlineExceeded
@@ -16,7 +15,7 @@ from atoll.data.backoff import Backoff
 from atoll.data.postgres import one_line
 from atoll.messaging import parking
 from atoll.messaging.inbox import Admission, admit, admit_all, remember
-from atoll.messaging.incoming import Failure, Incoming, Message, Routes, Undecodable, failure_of
+from atoll.messaging.incoming import Failure, Incoming, Message, Routes, Undecodable, failure_of, lot_of
 from atoll.messaging.spans import messaging_plan
 from atoll.service import Request, current_request
 from atoll.service.tracing import CONSUMER, kept_plan, traced
@@ -85,7 +84,7 @@ class Handling:
                     fresh.extend(incoming.event)
             return Admission.FRESH if fresh else Admission.HANDLED
 
-        if await self._attempts(replace(incomings[0], event=fresh, headers={}), enter, 1) is not None:
+        if await self._attempts(lot_of(incomings, fresh), enter, 1) is not None:
             half = len(incomings) // 2
             await self.batch(incomings[:half])
             await self.batch(incomings[half:])
@@ -174,7 +173,11 @@ class Handling:
         )
         with traced(plan, incoming.headers) as span:
             if span is not None:
-                span.set("messaging.message.id", incoming.message.id)
+                if incoming.together:
+                    span.links = incoming.links
+                    span.set("messaging.batch.message_count", incoming.together)
+                else:
+                    span.set("messaging.message.id", incoming.message.id)
                 span.set("messaging.destination.partition.id", str(incoming.message.partition))
             await self._attempt_once(incoming, enter)
 

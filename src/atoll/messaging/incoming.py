@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from atoll.contracts import Event, Upcaster, decoder_for_event
@@ -12,6 +12,7 @@ from atoll.contracts.policies import ConsumerPolicy, EventPolicy
 from atoll.contracts.upcasting import DecodeEvent
 from atoll.messaging.envelope import decode_envelope
 from atoll.service import Handler
+from atoll.service.tracing import Context, context_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,18 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message whose event could be decoded. event: what the handler gets; a list of one where it wants lists."""
+    """A message whose event could be decoded. event: what the handler gets; a list of one where it wants lists.
+
+    together: of a lot, how many messages it is; links: where they come from, as far as they tell.
+    """
 
     message: Message
     event: Any
     headers: Mapping[str, str]
     handler: Handler
     policy: EventPolicy
+    together: int = 0
+    links: tuple[Context, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,16 @@ class _Route:
     handler: Handler
     policy: EventPolicy
     batched: bool
+
+
+def lot_of(incomings: Sequence[Incoming], events: list[Any]) -> Incoming:
+    """Several messages of one event as one. events: what the handler gets.
+
+    A lot has many origins and no parent: its span links to those of all its messages.
+    """
+    origins = (context_of(one.headers.get("traceparent", "")) for one in incomings)
+    links = tuple(context for context in origins if context is not None)
+    return replace(incomings[0], event=events, headers={}, together=len(incomings), links=links)
 
 
 class Undecodable(Exception):

@@ -17,16 +17,23 @@ from atoll.contracts import Error, Problem, Unavailable
 from atoll.contracts.errors import error_from_problem
 from atoll.resilience.records import Faulted, Hook, ignore
 from atoll.service import Handler, Layer, Request
+from atoll.service.tracing import SpanPlan, recording_span
+
+_WAIT = SpanPlan("delay on purpose", attributes={"atoll.fault": "delay"})
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """delay: seconds that each call waits. error: share of calls that fail with ``status``. until: second of the clock."""
+    """delay: seconds that a call waits, and share: of so many calls. error: share that fails with ``status``.
+
+    until: second of the clock.
+    """
 
     delay: float = 0.0
     error: float = 0.0
     status: int = 503
     until: float = float("inf")
+    share: float = 1.0
 
 
 class Faults:
@@ -55,6 +62,11 @@ class Faults:
         """Whether this call is among those that fail."""
         return self._chance() < fault.error
 
+    def delay(self, fault: Fault) -> float:
+        """The seconds that this call waits, if it is among those that do."""
+        waits = fault.delay and (fault.share >= 1 or self._chance() < fault.share)
+        return fault.delay if waits else 0.0
+
 
 def faulty(
     faults: Faults, target: str, *, hook: Hook = ignore, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -66,10 +78,11 @@ def faulty(
             fault = faults.of(target)
             if fault is None:
                 return await inner(request)
-            fails = faults.fails(fault)
-            hook(Faulted(request.name, fault.delay, fault.status if fails else 0))
-            if fault.delay:
-                await sleep(fault.delay)
+            delay, fails = faults.delay(fault), faults.fails(fault)
+            if delay or fails:
+                hook(Faulted(request.name, delay, fault.status if fails else 0))
+            if delay:
+                await _wait(delay, target, sleep)
             if fails:
                 raise _error(fault, target)
             return await inner(request)
@@ -77,6 +90,15 @@ def faulty(
         return with_faults
 
     return layer
+
+
+async def _wait(delay: float, target: str, sleep: Callable[[float], Awaitable[None]]) -> None:
+    """Waits, and says so in the trace: nobody should have to guess where that time went."""
+    started = time.time_ns()
+    await sleep(delay)
+    span = recording_span()
+    if span is not None:
+        span.leaf(_WAIT, started, {"peer.service": target})
 
 
 def _error(fault: Fault, target: str) -> Error:

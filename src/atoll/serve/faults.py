@@ -1,7 +1,7 @@
 """`FaultWatch`: learns from the platform which faults somebody ordered for this service's calls.
 
     GET /v1/faults/{caller}?after=VERSION&wait=SECONDS
-    -> {"version": 3, "faults": [{"target", "delay", "error", "status", "left"}]}
+    -> {"version": 3, "faults": [{"target", "delay", "share", "error", "status", "left"}]}
 
 ``left`` is in seconds and counted here: a fault ends in time even if the platform is gone by then.
 """
@@ -35,6 +35,7 @@ class Ordered(msgspec.Struct, frozen=True):
     error: float
     status: int
     left: float
+    share: float = 1.0
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -93,7 +94,9 @@ class FaultWatch:
         now = time.monotonic()
         for one in ordered:
             _logger.warning(
-                "fault: calls to %s get %g s delay and %g %% errors for %.0f s",
-                one.target, one.delay, one.error * 100, one.left,
+                "fault: %g %% of the calls to %s get %g s delay, and %g %% errors, for %.0f s",
+                one.share * 100, one.target, one.delay, one.error * 100, one.left,
             )  # fmt: skip
-        self._faults.replace({one.target: Fault(one.delay, one.error, one.status, now + one.left) for one in ordered})
+        self._faults.replace(
+            {one.target: Fault(one.delay, one.error, one.status, now + one.left, one.share) for one in ordered}
+        )

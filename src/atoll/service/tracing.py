@@ -6,6 +6,7 @@ and whoever began it (`current_tracer`) decides at the end of the root what beco
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -88,6 +89,7 @@ class Tracer(Protocol):
 
 
 _FLAGS = ("00", "01", "02", "03")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
 class Trace:
@@ -213,9 +215,9 @@ def recording_span() -> Span | None:
 
 
 def context_of(header: str) -> Context | None:
-    """What a ``traceparent`` of our own, one that was stored, points at."""
-    parts = header.split("-")
-    return (parts[1], int(parts[2], 16)) if len(parts) == 4 else None
+    """What a ``traceparent`` that came with a message or was stored points at; None if it is none."""
+    found = _TRACEPARENT.fullmatch(header)
+    return (found[1], int(found[2], 16)) if found else None
 
 
 def traceparent(trace: Trace, span_id: int) -> str:

@@ -5,9 +5,12 @@ It must not import the SDK's rooms or the platform's; it knows `contracts` only.
 """
 
 from atoll.system.model import Cors, Gateway, Jwt, Kafka, Nats, Part, Postgres, RabbitMQ, Route, Service, Slo, System
+from atoll.system.rollout import BlueGreen, Canary, Rolling, Sample, Window
 from atoll.system.trouble import Trouble
 
 __all__ = [
+    "BlueGreen",
+    "Canary",
     "Cors",
     "Gateway",
     "Jwt",
@@ -16,9 +19,12 @@ __all__ = [
     "Part",
     "Postgres",
     "RabbitMQ",
+    "Rolling",
     "Route",
+    "Sample",
     "Service",
     "Slo",
     "System",
     "Trouble",
+    "Window",
 ]

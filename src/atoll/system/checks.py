@@ -13,6 +13,7 @@ from atoll.contracts.operations import RateLimit
 from atoll.system.events import ServiceEvents, event_findings, event_notes
 from atoll.system.model import Part, Service, System
 from atoll.system.promises import check_slos
+from atoll.system.rollout import check_rollouts
 from atoll.system.routes import check_routes
 from atoll.system.servers import KINDS, location, servers
 
@@ -240,4 +241,5 @@ CHECKS: tuple[Check, ...] = (
     _hints,
     check_routes,
     check_slos,
+    check_rollouts,
 )

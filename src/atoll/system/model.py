@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from atoll.contracts import Api, Operation, RateLimit
 from atoll.contracts.policies import ClientPolicy
+from atoll.system.places import place as _place
+from atoll.system.rollout import BlueGreen, Canary, Rolling
 from atoll.system.types import require_types
-
-
-def _place() -> str:
-    """``system.py:31``: where the user wrote the node that is being made, for messages that name the place.
-
-    The dataclasses' own ``__init__`` counts as this module.
-    """
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("atoll.system", "dataclasses")):
-        frame = frame.f_back
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +75,7 @@ class Service:
     health: path that answers 200 when it is ready ("/health/ready" for atoll services; "" for a foreign one means
       "ready when the port accepts").
     publishes, consumes: subjects of events, of a foreign service: nobody can ask its code, and `atoll check` wants to know.
+    rollout: how `atoll deploy` moves it to another release: Canary(...), BlueGreen(...) or Rolling(...); None is Canary().
     """
 
     name: str
@@ -102,6 +92,7 @@ class Service:
     health: str | None = None
     publishes: tuple[str, ...] = ()
     consumes: tuple[str, ...] = ()
+    rollout: Canary | BlueGreen | Rolling | None = None
     place: str = field(default_factory=_place, compare=False)
 
     def __post_init__(self) -> None:

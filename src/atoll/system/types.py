@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
@@ -86,6 +87,8 @@ def _words(hint: Any) -> str:
         return f"a tuple, each item {_words(arguments[0])}"
     if origin is dict:
         return f"a dict from {_words(arguments[0])} to {_words(arguments[1])}"
+    if origin is Callable:
+        return "a function"
     if origin is type:
         return f"a class that derives from {arguments[0].__name__}"
     return _WORDS.get(hint) or f"{hint.__name__}(...)"

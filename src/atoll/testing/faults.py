@@ -22,10 +22,20 @@ class SystemFaults:
         self._client = Client(file)
 
     def add(
-        self, edge: str, *, delay: float = 0.0, error: float = 0.0, status: int = 503, seconds: float = 60.0
+        self,
+        edge: str,
+        *,
+        delay: float = 0.0,
+        error: float = 0.0,
+        status: int = 503,
+        seconds: float = 60.0,
+        share: float = 1.0,
     ) -> list[dict[str, Any]]:
-        """Orders a fault; returns those in force. edge: ``orders->payments`` or ``gateway->orders``. error: a share."""
-        order = {"edge": edge, "delay": delay, "error": error, "status": status, "seconds": seconds}
+        """Orders a fault; returns those in force. edge: ``orders->payments`` or ``gateway->orders``. error: a share.
+
+        share: of so many calls wait.
+        """
+        order = {"edge": edge, "delay": delay, "error": error, "status": status, "seconds": seconds, "share": share}
         return list(self._client.call("POST", "/v1/faults", order)["faults"])
 
     def list(self) -> list[dict[str, Any]]:
@@ -38,10 +48,17 @@ class SystemFaults:
 
     @contextmanager
     def fault(
-        self, edge: str, *, delay: float = 0.0, error: float = 0.0, status: int = 503, seconds: float = 60.0
+        self,
+        edge: str,
+        *,
+        delay: float = 0.0,
+        error: float = 0.0,
+        status: int = 503,
+        seconds: float = 60.0,
+        share: float = 1.0,
     ) -> Iterator[None]:
         """The fault for the time of a block."""
-        self.add(edge, delay=delay, error=error, status=status, seconds=seconds)
+        self.add(edge, delay=delay, error=error, status=status, seconds=seconds, share=share)
         try:
             yield
         finally:

@@ -130,3 +130,14 @@ def test_clocks_that_differ_do_not_break_a_trace(served: Running) -> None:
     status, trace = served.ask(f"/api/traces/{(1).to_bytes(16, 'big').hex()}")
     assert status == 200
     assert [one["depth"] for one in trace["spans"]] == [0, 1]
+
+
+def test_a_browser_without_the_token_gets_a_page_that_asks_for_it(tmp_path: Path) -> None:
+    browser = {"host": "box.example", "accept": "text/html,*/*;q=0.8"}
+    with running(tmp_path, token="right") as served:
+        status, page = served.ask("/", headers=browser)
+        assert status == 401
+        assert b"asks for a token" in page
+        assert served.ask("/?token=right", headers=browser)[0] == 200
+        assert served.ask("/app.js", headers={**browser, "cookie": "atoll-dashboard=right"})[0] == 200
+        assert served.ask("/app.js", headers={**browser, "cookie": "atoll-dashboard=wrong"})[0] == 401

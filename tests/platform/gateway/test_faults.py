@@ -8,7 +8,7 @@ from tests.platform.gateway.harness import Backend, Gateway
 from tests.platform.gateway.systems import shop
 
 from atoll.platform.gateway import EdgeFault, compile_snapshot
-from atoll.platform.gateway.faults import MARK
+from atoll.platform.gateway.faults import MARK, route_policy
 
 ALMOST = 0.9  # of a delay: Envoy counts in whole milliseconds, from a time that it looked up a little earlier
 
@@ -45,6 +45,14 @@ async def test_a_delay_alone_reaches_the_service_and_other_services_feel_nothing
     began = time.monotonic()
     assert (await gateway.ask("POST", "/auth/token", body=b"{}")).status == 200
     assert time.monotonic() - began < 2.0 * ALMOST
+
+
+def test_a_share_of_the_requests_waits() -> None:
+    one_in_a_hundred = route_policy(EdgeFault(1.0, 0.0, 503, time.time() + 60, share=0.01))
+    assert one_in_a_hundred["envoy.filters.http.fault"]["delay"]["percentage"] == {
+        "numerator": 100,
+        "denominator": "TEN_THOUSAND",
+    }
 
 
 async def test_a_client_cannot_order_a_fault_by_its_headers(gateway: Gateway, orders: Backend) -> None:

@@ -46,7 +46,8 @@ async def test_a_service_hears_of_its_own_faults_and_the_gateway_of_its_own() ->
     assert (mine["target"], mine["delay"], mine["error"], mine["status"]) == ("payments", 2.0, 0.3, 503)
     assert 59 < mine["left"] <= 60
     assert faults.edge_faults() == {}
-    faults.add(FaultOrder("gateway -> orders", error=1.0, status=500))
+    faults.add(FaultOrder("gateway -> orders", error=1.0, status=500, share=0.01))
+    assert faults.edge_faults()["orders"].share == 0.01
     assert faults.edge_faults()["orders"].status == 500
     assert (await faults.of("payments", 0, 0))["faults"] == []
     assert len(changes) == 2

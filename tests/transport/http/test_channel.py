@@ -33,6 +33,8 @@ from atoll.contracts.policies import ClientPolicy
 from atoll.discovery import Balancer, Endpoint, MemoryRegistry
 from atoll.resilience import NotSent, Outcome, Unreadable, server_stack
 from atoll.service import Caller, Handler, Request, Sources, Stack, bind, current_request, implements
+from atoll.service.tracing import CLIENT, SpanPlan, current_tracer, traced
+from atoll.telemetry import Metrics, OtlpTracer, SpanQueue
 from atoll.transport import LocalChannel
 from atoll.transport.http import HttpChannel
 from atoll.transport.http.client.channel import Calling, client_stacks
@@ -386,3 +388,22 @@ async def test_a_deadline_header_that_is_garbage_negative_or_a_year_long_is_boun
     else:
         assert reply.status == 200, reply.body
         assert 0 < seen[0] <= Shelf.put.deadline
+
+
+async def test_a_streams_span_lasts_as_long_as_the_stream() -> None:
+    queue = SpanQueue()
+    current_tracer.set(OtlpTracer(Metrics(), queue))
+    async with serving(ROUTES) as served, client(served) as shelf:
+        with traced(SpanPlan("read")) as root:
+            assert len([item async for item in shelf.count.stream(Number(3))]) == 3
+            for refused in (-1, 6):
+                with pytest.raises(Error):
+                    _ = [item async for item in shelf.count.stream(Number(refused))]
+            left = shelf.count.stream(Number(3))
+            assert (await anext(left)).n == 0
+            await left.aclose()  # type: ignore[attr-defined]  # Channel.stream is an async generator
+    assert root is not None
+    calls = [span for span in queue.take(100) if span[3].kind == CLIENT]
+    assert [span[7] and span[7][0] for span in calls] == [None, "404", "Conflict", None]
+    assert [(span[6] or {}).get("http.response.status_code") for span in calls] == [200, 404, 200, 200]
+    assert {span[2] for span in calls} == {root.id}

@@ -18,8 +18,8 @@ from atoll.cli.operating import plain
 from atoll.contracts import Error
 from atoll.messaging import SubscriptionEnded
 from atoll.operate import DatabaseAway, Databases, RebuildFailed
-from atoll.platform.dashboard.app import Answer
 from atoll.platform.dashboard.asking import Unknown, Wrong
+from atoll.platform.dashboard.guard import Answer
 from atoll.system import System
 from atoll.system.load import load_system
 from atoll.system.trouble import Trouble

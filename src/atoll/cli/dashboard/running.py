@@ -23,13 +23,14 @@ class Instances(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
-    """A fault between two parts: see `atoll fault add`. delay, seconds: seconds; error: a share from 0 to 1."""
+    """A fault between two parts: see `atoll fault add`. delay, seconds: seconds; share, error: shares from 0 to 1."""
 
     edge: str
     delay: float = 0.0
     error: float = 0.0
     status: int = 503
     seconds: float = 60.0
+    share: float = 1.0
 
 
 class Edge(msgspec.Struct, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from atoll.platform.dashboard.asking import Wrong, moment, span_of_time
-from atoll.platform.dashboard.sqlite import Store
+from atoll.platform.dashboard.sqlite import Reader
 from atoll.platform.dashboard.traces import now
 
 MOST_SERIES = 500  # that one answer holds
@@ -55,7 +55,7 @@ def metric_query(query: Mapping[str, str]) -> MetricQuery:
     )
 
 
-def metric_names(store: Store) -> list[dict[str, Any]]:
+def metric_names(store: Reader) -> list[dict[str, Any]]:
     """Every metric: name, services, labels, series. The three of a histogram count as one, of the kind `histogram`."""
     rows = store.rows("SELECT name, service, labels FROM series ORDER BY name")
     names = {row["name"] for row in rows}
@@ -70,7 +70,7 @@ def metric_names(store: Store) -> list[dict[str, Any]]:
     return [{**one, "services": sorted(one["services"]), "labels": sorted(one["labels"])} for one in found.values()]
 
 
-def draw(store: Store, query: MetricQuery) -> dict[str, Any]:
+def draw(store: Reader, query: MetricQuery) -> dict[str, Any]:
     """Lines to draw: times (ns) and, for each line, its labels and values (null where there was none), and exemplars."""
     histogram = query.show in _QUANTILES
     times = list(range(query.since - query.since % query.step, query.until + 1, query.step))
@@ -91,7 +91,7 @@ def draw(store: Store, query: MetricQuery) -> dict[str, Any]:
 
 
 def _series(
-    store: Store, query: MetricQuery, name: str
+    store: Reader, query: MetricQuery, name: str
 ) -> Iterable[tuple[dict[str, str], str, list[tuple[int, float, bytes]]]]:
     rows = store.rows(
         "SELECT id, service, labels FROM series WHERE name = ? AND (? = '' OR service = ?)",

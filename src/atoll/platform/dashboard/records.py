@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from atoll.platform.dashboard.asking import LogQuery
-from atoll.platform.dashboard.sqlite import Store
+from atoll.platform.dashboard.sqlite import Reader
 
 _decode = msgspec.json.Decoder().decode
 
 
-def find_logs(store: Store, query: LogQuery) -> list[dict[str, Any]]:
+def find_logs(store: Reader, query: LogQuery) -> list[dict[str, Any]]:
     """The records that fit, oldest first; without ``after`` the latest of them. id grows in the order of their arrival."""
     where, values = _conditions(query)
     order = "id" if query.after else "time DESC, id DESC"

@@ -12,6 +12,7 @@ from atoll.platform.dashboard.sqlite import Reader
 
 MOST_SPANS = 20_000  # of one trace that are shown
 _SAMPLED = 2_000  # traces that the map is drawn from
+_NOTICED = 50_000_000  # ns more than usual that somebody may notice
 _decode = msgspec.json.Decoder().decode
 
 
@@ -72,6 +73,22 @@ def edges(store: Reader, since: int) -> list[dict[str, Any]]:
     for row in found:
         groups.setdefault((row["source"], row["target"], row["event"]), []).append(row)
     return [_edge(*key, rows) for key, rows in sorted(groups.items())]
+
+
+def roots(store: Reader, since: int) -> list[dict[str, Any]]:
+    """What began the latest traces since then: service, name, traces, errors, p50, p99, slowest (ns), and slow.
+
+    slow: how many took five times as long as half of them, and 50 ms more. A trace takes until its last span ends.
+    """
+    found = store.rows(
+        """SELECT root_service AS service, root_name AS name, finish - start AS duration, errors > 0 AS error
+        FROM traces WHERE start >= ? AND rooted ORDER BY start DESC LIMIT ?""",
+        (since, MOST_SPANS),
+    )
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in found:
+        groups.setdefault((row["service"], row["name"]), []).append(row)
+    return [_root(*key, rows) for key, rows in sorted(groups.items())]
 
 
 def services(store: Reader, since: int) -> list[dict[str, Any]]:
@@ -141,6 +158,22 @@ def _walk(tops: list[dict[str, Any]], children: dict[str, list[dict[str, Any]]])
         ordered.append({**row, "depth": depth})
         waiting += [(child, depth + 1) for child in reversed(children.get(row["span"], ()))]
     return ordered
+
+
+def _root(service: str, name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    durations = sorted(row["duration"] for row in rows)
+    usual = durations[len(durations) // 2]
+    limit = max(5 * usual, usual + _NOTICED)
+    return {
+        "service": service,
+        "name": name,
+        "traces": len(rows),
+        "errors": sum(row["error"] for row in rows),
+        "p50": usual,
+        "p99": durations[min(len(durations) - 1, len(durations) * 99 // 100)],
+        "slowest": durations[-1],
+        "slow": sum(duration > limit for duration in durations),
+    }
 
 
 def _edge(source: str, target: str, event: int, rows: list[dict[str, Any]]) -> dict[str, Any]:

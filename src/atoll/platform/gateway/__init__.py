@@ -10,6 +10,7 @@ from atoll.platform.gateway.control import GatewayControl, GatewayUnreachable, S
 from atoll.platform.gateway.faults import EdgeFault
 from atoll.platform.gateway.files import GatewayFiles
 from atoll.platform.gateway.options import Certificate, Endpoint, GatewayModelError, GatewayOptions
+from atoll.platform.gateway.releases import Shadow
 from atoll.platform.gateway.snapshot import Snapshot
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "GatewayModelError",
     "GatewayOptions",
     "GatewayUnreachable",
+    "Shadow",
     "Snapshot",
     "SnapshotRefused",
     "compile_snapshot",

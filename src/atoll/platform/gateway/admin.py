@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 _LIMIT = 16 * 1024 * 1024  # bytes of a reply
@@ -30,6 +31,16 @@ class Admin:
             )
         found = json.loads(body)["stats"]
         return {stat["name"]: stat["value"] for stat in found if "name" in stat and "value" in stat}
+
+    async def hosts(self) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
+        """cluster -> ``ip:port`` of an endpoint -> its own counts: rq_total, rq_success, rq_error, rq_timeout and others."""
+        status, body = await self._ask("GET", "/clusters?format=json")
+        if status != 200:
+            raise AdminUnreachable(
+                f"Envoy's admin at 127.0.0.1:{self.port} answered {status} to a question for clusters"
+            )
+        clusters = json.loads(body).get("cluster_statuses", ())
+        return {cluster["name"]: _hosts(cluster) for cluster in clusters}
 
     async def ready(self) -> bool:
         """Whether Envoy is live: initialised and not draining."""
@@ -63,6 +74,16 @@ class Admin:
             raise ValueError("it closed the connection") from error
         finally:
             writer.close()
+
+
+def _hosts(cluster: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    found = {}
+    for host in cluster.get("host_statuses", ()):
+        place = host["address"]["socket_address"]
+        found[f"{place['address']}:{place['port_value']}"] = {
+            stat["name"]: int(stat.get("value", 0)) for stat in host.get("stats", ()) if "name" in stat
+        }
+    return found
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:

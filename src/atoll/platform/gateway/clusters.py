@@ -7,6 +7,7 @@ from typing import Any
 from atoll.contracts.policies import BreakerPolicy, ClientPolicy
 from atoll.platform.gateway.config_sources import endpoints_source
 from atoll.platform.gateway.options import GatewayOptions
+from atoll.platform.gateway.releases import subsets
 from atoll.platform.gateway.secrets import injected_secret
 from atoll.platform.gateway.typed import seconds, typed
 
@@ -17,14 +18,18 @@ MAX_CONNECTIONS = 1024
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def service_cluster(service: str, policy: ClientPolicy, options: GatewayOptions) -> dict[str, Any]:
-    """The Cluster resource of a service. policy: how the gateway calls it, as any client inside does."""
+def service_cluster(service: str, policy: ClientPolicy, options: GatewayOptions, name: str = "") -> dict[str, Any]:
+    """The Cluster resource of a service. policy: how the gateway calls it, as any client inside does.
+
+    name: of a second cluster of that service, which doesn't tell releases apart.
+    """
     return {
-        "name": service,
+        "name": name or service,
         "type": "EDS",
-        "eds_cluster_config": {"eds_config": endpoints_source(service)},
+        "eds_cluster_config": {"eds_config": endpoints_source(name or service)},
         "connect_timeout": CONNECT_TIMEOUT,
         "lb_policy": "LEAST_REQUEST",
+        **({} if name else subsets()),
         # No panic: better an honest 503 than requests to an instance that is known to be bad.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "circuit_breakers": {"thresholds": [_thresholds(policy)]},

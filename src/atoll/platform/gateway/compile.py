@@ -10,13 +10,15 @@ from atoll.platform.gateway.entries import Entry, gateway_entries
 from atoll.platform.gateway.faults import EdgeFault
 from atoll.platform.gateway.listener import listener
 from atoll.platform.gateway.options import Endpoint, GatewayModelError, GatewayOptions
-from atoll.platform.gateway.routes import route_configuration
+from atoll.platform.gateway.releases import SHADOW, Releases, Shadow
+from atoll.platform.gateway.routes import Destinations, route_configuration
 from atoll.platform.gateway.secrets import peer_secret
 from atoll.platform.gateway.snapshot import Snapshot
 from atoll.platform.gateway.tracing import receiver_cluster
 from atoll.system import Gateway, System
 
 NO_FAULTS: Mapping[str, EdgeFault] = {}
+NO_SHADOWS: Mapping[str, Shadow] = {}
 
 
 def compile_snapshot(
@@ -24,10 +26,11 @@ def compile_snapshot(
     endpoints: Mapping[str, Sequence[Endpoint]],
     options: GatewayOptions,
     faults: Mapping[str, EdgeFault] = NO_FAULTS,
+    shadows: Mapping[str, Shadow] = NO_SHADOWS,
 ) -> Snapshot:
     """The snapshot of ``system.gateway`` with each service's endpoints (none: its routes answer 503).
 
-    faults: ordered ones, by service.
+    faults: ordered ones, by service. shadows: what gets copies of requests, by service.
 
     `GatewayModelError`, one line, if the model cannot become a gateway.
     """
@@ -38,14 +41,27 @@ def compile_snapshot(
         )
     entries = gateway_entries(system, gateway)
     services = _services(system, gateway, entries)
+    copied = {service: shadows[service] for service in services if service in shadows}
+    releases = {service: Releases.of(service, endpoints.get(service, ())) for service in services}
+    destinations = Destinations(releases, copied)
     return Snapshot(
         listeners=(listener(gateway, options),),
-        routes=(route_configuration(gateway, entries, faults if options.faults else NO_FAULTS),),
+        routes=(route_configuration(gateway, entries, faults if options.faults else NO_FAULTS, destinations),),
         clusters=(
             *(service_cluster(service, gateway.resilience, options) for service in services),
+            *(service_cluster(service, gateway.resilience, options, f"{service}{SHADOW}") for service in copied),
             receiver_cluster(options.otlp_url),
         ),
-        endpoints={service: load_assignment(service, endpoints.get(service, ())) for service in services},
+        endpoints={
+            **{service: load_assignment(service, endpoints.get(service, ())) for service in services},
+            **{
+                f"{service}{SHADOW}": load_assignment(
+                    f"{service}{SHADOW}",
+                    [endpoint for endpoint in endpoints.get(service, ()) if endpoint.release == shadow.release],
+                )
+                for service, shadow in copied.items()
+            },
+        },
         secrets={
             name: peer_secret(name, options.peer_secrets[name]) for name in services if options.peer_secrets.get(name)
         },

@@ -7,7 +7,7 @@ counts of refused updates.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from atoll.platform.gateway.acceptance import Acceptance, Refusal
 from atoll.platform.gateway.admin import Admin, AdminUnreachable
@@ -67,6 +67,13 @@ class GatewayControl:
                 raise
             self.files.keep_only(snapshot_documents(snapshot, self.files.folder))
             self.current = snapshot
+
+    async def hosts(self, cluster: str) -> Mapping[str, Mapping[str, int]]:
+        """``ip:port`` of each endpoint of a cluster -> Envoy's counts of it. `GatewayUnreachable` if it does not answer."""
+        try:
+            return (await self._admin.hosts()).get(cluster, {})
+        except AdminUnreachable as error:
+            raise GatewayUnreachable(f"{error}; see {self.files.log}") from None
 
     async def drain(self) -> None:
         """Tells Envoy to take no new connections and let what is in flight end; stop the process afterwards."""

@@ -25,12 +25,13 @@ end
 
 @dataclass(frozen=True, slots=True)
 class EdgeFault:
-    """delay: seconds that each request waits. error: share of requests that get ``status``. until: Unix time."""
+    """delay: seconds that a request waits, and share: of so many. error: share that gets ``status``. until: Unix time."""
 
     delay: float
     error: float
     status: int
     until: float
+    share: float = 1.0
 
 
 def http_filters(allowed: bool) -> list[dict[str, Any]]:
@@ -51,11 +52,14 @@ def route_policy(fault: EdgeFault | None) -> Mapping[str, Any]:
     script = _SCRIPT.format(until=math.ceil(fault.until), mark=MARK)
     config = typed(_FAULT_TYPE, headers=[{"name": MARK, "string_match": {"exact": "on"}}])
     if fault.delay:
-        config["delay"] = {"fixed_delay": seconds(fault.delay), "percentage": {"numerator": 100}}
+        config["delay"] = {"fixed_delay": seconds(fault.delay), "percentage": _percentage(fault.share)}
     if fault.error:
-        share = {"numerator": round(fault.error * 10_000), "denominator": "TEN_THOUSAND"}
-        config["abort"] = {"http_status": fault.status, "percentage": share}
+        config["abort"] = {"http_status": fault.status, "percentage": _percentage(fault.error)}
     return {
         _LUA: typed(f"{_LUA_PACKAGE}.LuaPerRoute", source_code={"inline_string": script}),
         _FAULT: config,
     }
+
+
+def _percentage(share: float) -> dict[str, Any]:
+    return {"numerator": round(share * 10_000), "denominator": "TEN_THOUSAND"}

@@ -19,13 +19,16 @@ class Endpoint:
 
     url: ``http://127.0.0.1:4001``; the host is an IP address (or localhost), because endpoints are never looked up.
     instance, release: ``orders-1``, ``dev``; they show in the access log.
-    weight: its share of the service's traffic, relative to the other endpoints' weights; 0 takes it out.
+    weight: its share of the service's traffic, relative to the other endpoints' weights; 0 takes it out. Where there are
+      several releases, a release's share is the sum of its endpoints' weights, whatever happens to single ones.
+    healthy: whether it takes requests now. One that does not is kept all the same: Envoy goes on to count for it.
     """
 
     url: str
     instance: str
     release: str = ""
     weight: int = 100
+    healthy: bool = True
 
     @property
     def address(self) -> tuple[str, int]:

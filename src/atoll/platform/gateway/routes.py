@@ -6,6 +6,7 @@ Policies are on the routes and not in the listener, so that changing one never t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -13,6 +14,7 @@ from atoll.platform.gateway import access, body_limit, cors, faults, jwt, rate_l
 from atoll.platform.gateway.deadlines import deadline_headers, route_timeouts
 from atoll.platform.gateway.entries import Entry
 from atoll.platform.gateway.matches import EVENTS, WEBSOCKET, covers, prefix_rewrite, route_match
+from atoll.platform.gateway.releases import Releases, Shadow, mirror
 from atoll.platform.gateway.retries import retry_policy
 from atoll.platform.gateway.typed import header
 from atoll.system import Gateway
@@ -20,25 +22,65 @@ from atoll.system import Gateway
 ROUTES = "gateway"
 
 
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """releases: of each service. shadows: which of them gets copies of safe requests, by service."""
+
+    releases: Mapping[str, Releases] = field(default_factory=dict)
+    shadows: Mapping[str, Shadow] = field(default_factory=dict)
+
+    def of(self, service: str) -> Releases:
+        return self.releases.get(service) or Releases(service)
+
+
 def route_configuration(
-    gateway: Gateway, entries: Sequence[Entry], ordered: Mapping[str, faults.EdgeFault]
+    gateway: Gateway,
+    entries: Sequence[Entry],
+    ordered: Mapping[str, faults.EdgeFault],
+    destinations: Destinations,
 ) -> dict[str, Any]:
     """The RouteConfiguration resource. ordered: faults by service."""
     exact = [entry for entry in entries if not entry.is_prefix]
     prefixes = [entry for entry in entries if entry.is_prefix]
+
+    def routes(entry: Entry, kind: _Kind = _Kind.PLAIN) -> Iterator[dict[str, Any]]:
+        for route in _by_release(_route(gateway, entry, kind), entry, kind, destinations):
+            yield _with_fault(route, entry, ordered)
+
     host: dict[str, Any] = {
         "name": ROUTES,
         "domains": ["*"],
         "routes": [
-            *(_with_fault(_route(gateway, entry), entry, ordered) for entry in exact),
+            *(route for entry in exact for route in routes(entry)),
             *_other_methods(gateway, exact),
-            *(_with_fault(route, entry, ordered) for entry in prefixes for route in _prefix_routes(gateway, entry)),
+            *(route for entry in prefixes for kind in _prefix_kinds(entry) for route in routes(entry, kind)),
         ],
     }
     if gateway.cors is not None:
         host["typed_per_filter_config"] = cors.policy(gateway.cors)
     # A route to a cluster that is not there would be accepted otherwise, and answer 503.
     return {"name": ROUTES, "virtual_hosts": [host], "validate_clusters": True}
+
+
+def _by_release(
+    route: dict[str, Any], entry: Entry, kind: _Kind, destinations: Destinations
+) -> Iterator[dict[str, Any]]:
+    """The route once for each way to ask for a release, then for a shadow's safe requests, then for everybody."""
+    releases, shadow = destinations.of(entry.service), destinations.shadows.get(entry.service)
+    for wish, target in releases.pins():
+        yield _narrowed(route, wish, target)
+    target = releases.target()
+    if shadow is not None and kind is _Kind.PLAIN and not entry.streams and entry.method in {"", "GET"}:
+        yield _narrowed(route, _GET, {**target, **mirror(entry.service, shadow)})
+    yield _narrowed(route, None, target)
+
+
+def _narrowed(route: dict[str, Any], wish: Mapping[str, Any] | None, target: Mapping[str, Any]) -> dict[str, Any]:
+    """The route for requests that have that header as well, to that target."""
+    match = route["match"]
+    if wish is not None:
+        match = {**match, "headers": [*match.get("headers", ()), wish]}
+    return {**route, "match": match, "route": {**target, **route["route"]}}
 
 
 def _with_fault(route: dict[str, Any], entry: Entry, ordered: Mapping[str, faults.EdgeFault]) -> dict[str, Any]:
@@ -58,15 +100,13 @@ class _Kind(Enum):
     WEBSOCKET = " (websocket)"
 
 
+_GET = {"name": ":method", "string_match": {"exact": "GET"}}
 _HEADERS = {_Kind.PLAIN: (), _Kind.EVENTS: EVENTS, _Kind.WEBSOCKET: WEBSOCKET}
 
 
-def _prefix_routes(gateway: Gateway, entry: Entry) -> Iterator[dict[str, Any]]:
+def _prefix_kinds(entry: Entry) -> tuple[_Kind, ...]:
     """A prefix may lead to any program: its websockets and server-sent events get routes without a time limit."""
-    if entry.websocket:
-        yield _route(gateway, entry, _Kind.WEBSOCKET)
-    yield _route(gateway, entry, _Kind.EVENTS)
-    yield _route(gateway, entry)
+    return (*((_Kind.WEBSOCKET,) if entry.websocket else ()), _Kind.EVENTS, _Kind.PLAIN)
 
 
 def _route(gateway: Gateway, entry: Entry, kind: _Kind = _Kind.PLAIN) -> dict[str, Any]:
@@ -75,7 +115,6 @@ def _route(gateway: Gateway, entry: Entry, kind: _Kind = _Kind.PLAIN) -> dict[st
         "name": entry.name + kind.value,
         "match": route_match(entry, _HEADERS[kind]),
         "route": {
-            "cluster": entry.service,
             **prefix_rewrite(entry),
             **route_timeouts(entry, streams=streams),
             "retry_policy": retry_policy(entry, gateway.resilience.retry),

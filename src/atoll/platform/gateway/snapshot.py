@@ -48,7 +48,10 @@ def _problems(snapshot: Snapshot) -> Iterator[str]:
         yield from _cluster_problems(snapshot, name, cluster)
     for name in sorted(set(snapshot.endpoints) - set(clusters)):
         yield f"endpoints of {name} belong to no cluster"
-    for name, where in _mentioned(snapshot.routes, "cluster"):
+    for name, where in (
+        *_mentioned(snapshot.routes, "cluster"),
+        *_mentioned(snapshot.routes, "weight", take="name"),  # of clusters that share a route's requests
+    ):
         if name not in clusters:
             yield f"{where} leads to cluster {name!r}, which is not there"
     for name, where in _mentioned(snapshot.listeners, "cluster"):

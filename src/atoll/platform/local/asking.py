@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from atoll.platform.local.wiring import import_path, users_own
+from atoll.platform.local.programs import import_path
+from atoll.platform.local.wiring import users_own
 from atoll.system import Service, System, Trouble
 from atoll.system.events import EventUse, ServiceEvents
 

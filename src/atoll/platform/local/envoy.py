@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from atoll.platform.gateway import (
     EdgeFault,
@@ -15,12 +16,12 @@ from atoll.platform.gateway import (
     GatewayModelError,
     GatewayOptions,
     GatewayUnreachable,
+    Shadow,
     Snapshot,
     SnapshotRefused,
     compile_snapshot,
     development_certificate,
 )
-from atoll.platform.gateway.compile import NO_FAULTS
 from atoll.platform.local.binaries import find_envoy
 from atoll.platform.local.folder import Folder
 from atoll.platform.local.keeper import Care, Keeper
@@ -35,6 +36,22 @@ from atoll.platform.local.wiring import GATEWAY, edge_secret, routed
 from atoll.system import Gateway, System, Trouble
 
 KIND = "envoy"
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the gateway is told besides the ready instances.
+
+    faults: ordered ones, by service. away: instances that are being brought back, by service: their failed requests count.
+    shadows: who gets copies of requests, by service.
+    """
+
+    faults: Mapping[str, EdgeFault] = field(default_factory=dict)
+    away: Mapping[str, Sequence[Listed]] = field(default_factory=dict)
+    shadows: Mapping[str, Shadow] = field(default_factory=dict)
+
+
+NOTHING_BESIDE = Beside()
 
 
 class OwnEnvoy:
@@ -81,18 +98,22 @@ class OwnEnvoy:
         self.keeper = Keeper(Care(launch, self._ready, watch, attempts=3))
         await self.keeper.start()
 
-    async def publish(
-        self, services: Mapping[str, Sequence[Listed]], faults: Mapping[str, EdgeFault] = NO_FAULTS
-    ) -> None:
-        """Make these instances the ones that get traffic, with these faults.
+    async def publish(self, services: Mapping[str, Sequence[Listed]], beside: Beside = NOTHING_BESIDE) -> None:
+        """Make these instances the ones that get traffic.
 
         Trouble when Envoy is away or refuses: it keeps what it had.
         """
         if self._control is None:
             return
-        endpoints = {name: [_endpoint(listed) for listed in listing] for name, listing in services.items()}
+        endpoints = {
+            name: [
+                *(_endpoint(listed) for listed in listing),
+                *(_endpoint(listed, healthy=False) for listed in beside.away.get(name, ())),
+            ]
+            for name, listing in services.items()
+        }
         try:
-            await self._control.publish(self._compile(endpoints, faults))
+            await self._control.publish(self._compile(endpoints, beside))
         except (GatewayModelError, SnapshotRefused, GatewayUnreachable) as error:
             raise Trouble(str(error)) from None
 
@@ -102,12 +123,19 @@ class OwnEnvoy:
             with contextlib.suppress(GatewayUnreachable):
                 await self._control.drain()
 
-    def _compile(
-        self, endpoints: Mapping[str, Sequence[Endpoint]], faults: Mapping[str, EdgeFault] = NO_FAULTS
-    ) -> Snapshot:
+    async def counts(self, service: str) -> Mapping[str, Mapping[str, int]]:
+        """``ip:port`` of each endpoint of a service -> what Envoy counted there. Trouble when Envoy is away."""
+        if self._control is None:
+            return {}
+        try:
+            return await self._control.hosts(service)
+        except GatewayUnreachable as error:
+            raise Trouble(str(error)) from None
+
+    def _compile(self, endpoints: Mapping[str, Sequence[Endpoint]], beside: Beside = NOTHING_BESIDE) -> Snapshot:
         if self._options is None:
             raise RuntimeError("the gateway is not started")
-        return compile_snapshot(self._system, endpoints, self._options, faults)
+        return compile_snapshot(self._system, endpoints, self._options, beside.faults, beside.shadows)
 
     def _make_options(self) -> GatewayOptions:
         certificate = development_certificate(self._folder.gateway / "tls") if self._gateway.tls else None
@@ -126,5 +154,5 @@ class OwnEnvoy:
         return await answers_ok(f"http://{LOOPBACK}:{self._admin_port}/ready")
 
 
-def _endpoint(listed: Listed) -> Endpoint:
-    return Endpoint(listed.url, listed.instance, listed.release, listed.weight)
+def _endpoint(listed: Listed, *, healthy: bool = True) -> Endpoint:
+    return Endpoint(listed.url, listed.instance, listed.release, listed.weight, healthy)

@@ -25,7 +25,7 @@ OFF = "faults are off in this system; they were switched off with ATOLL_FAULTS=o
 class FaultOrder(msgspec.Struct, frozen=True):
     """The body of POST /v1/faults. edge: ``orders->payments`` or ``gateway->orders``. delay, seconds: in seconds.
 
-    error: share of calls that fail with ``status``.
+    share: of so many calls wait. error: share of calls that fail with ``status``.
     """
 
     edge: str
@@ -33,6 +33,7 @@ class FaultOrder(msgspec.Struct, frozen=True):
     error: float = 0.0
     status: int = 503
     seconds: float = 60.0
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class FaultBook:
     def edge_faults(self) -> Mapping[str, EdgeFault]:
         """The gateway's, by service."""
         return {
-            one.target: EdgeFault(one.order.delay, one.order.error, one.order.status, one.until)
+            one.target: EdgeFault(one.order.delay, one.order.error, one.order.status, one.until, one.order.share)
             for one in self._current()
             if one.caller == GATEWAY
         }
@@ -97,6 +98,7 @@ class FaultBook:
             {
                 "target": one.target,
                 "delay": one.order.delay,
+                "share": one.order.share,
                 "error": one.order.error,
                 "status": one.order.status,
                 "left": max(0.0, one.until - now),
@@ -140,6 +142,7 @@ def _check(order: FaultOrder) -> None:
     for name, value, most in (
         ("the delay", order.delay, SLOWEST),
         ("the share of errors", order.error, 1.0),
+        ("the share of calls that wait", order.share, 1.0),
         ("the time", order.seconds, LONGEST),
     ):
         if not 0 <= value <= most:

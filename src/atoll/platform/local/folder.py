@@ -28,9 +28,10 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct):
-    """What the next command must know. ports and migrated stay when nothing runs; the rest is empty then.
+    """What the next command must know. ports, migrated and stable stay when nothing runs; the rest is empty then.
 
-    control: base URL of the supervisor's HTTP API. migrated: service -> fingerprint of the migrations that its database has.
+    control: base URL of the supervisor's HTTP API. migrated: service -> fingerprint of the migrations that its database has
+    (``service@release``: of that release). stable: service -> the release that `up` runs; where it says nothing, the tree.
     """
 
     system: str = ""
@@ -39,6 +40,7 @@ class State(msgspec.Struct):
     processes: dict[str, Recorded] = {}
     ports: dict[str, int] = {}
     migrated: dict[str, str] = {}
+    stable: dict[str, str] = {}
 
 
 class Folder:

@@ -29,7 +29,8 @@ class Care:
 
     before: awaited before each start but the first (to make way for it). watch: told of each change of phase.
     refusal: finds, in what the process wrote before it ended, the one line with which it gave up (empty: there is none); such a
-    process is not tried again before the first start counts as failed.
+    process is not tried again before the first start counts as failed. limit: seconds to become ready; who is not ready by
+    then at its first start does not get another.
     """
 
     launch: Launch
@@ -38,6 +39,7 @@ class Care:
     attempts: int = 2
     before: Callable[[], Awaitable[None]] | None = None
     refusal: Callable[[tuple[str, ...]], str] = lambda _: ""
+    limit: float = START_LIMIT
 
 
 class Keeper:
@@ -137,12 +139,13 @@ class Keeper:
     async def _until_ready(self, process: Process) -> bool:
         pause = FASTEST_PROBE
         loop = asyncio.get_running_loop()
-        until = loop.time() + START_LIMIT
+        until = loop.time() + self.care.limit
         while process.running:
             if await self.care.probe():
                 return process.running
             if loop.time() > until:
-                self.trouble = f"not ready after {START_LIMIT:.0f} s"
+                self.trouble = f"not ready after {self.care.limit:g} s"
+                self._hopeless = self.care.limit < START_LIMIT
                 await process.stop()
                 return False
             await asyncio.wait([process.exited], timeout=pause)

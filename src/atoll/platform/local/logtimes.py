@@ -16,11 +16,15 @@ _HALF_A_DAY = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the log ``name``. when: its time; if it has none, that of the line before (of the first line's: after) it."""
+    """A line of the log ``name``. when: its time; if it has none, that of the line before (of the first line's: after) it.
+
+    own: whether it has a time; one without belongs to the line before it, as a stack does.
+    """
 
     when: datetime
     name: str
     text: str
+    own: bool = True
 
 
 def timed(name: str, texts: Iterable[str], near: datetime) -> Iterator[Line]:
@@ -28,8 +32,9 @@ def timed(name: str, texts: Iterable[str], near: datetime) -> Iterator[Line]:
     texts = list(texts)
     last = next((found for text in texts if (found := _time_of(text, near)) is not None), near)
     for text in texts:
-        last = _time_of(text, last) or last
-        yield Line(last, name, text)
+        own = _time_of(text, last)
+        last = own or last
+        yield Line(last, name, text, own is not None)
 
 
 def _time_of(text: str, last: datetime) -> datetime | None:

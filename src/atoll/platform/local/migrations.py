@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import atoll
 from atoll.platform.local.gate import Gate
 from atoll.platform.local.ledger import Ledger
 from atoll.platform.local.process import Launch, Process, how_it_ended
+from atoll.platform.local.programs import TREE, Program
 from atoll.platform.local.refusals import refusal
 from atoll.platform.local.wiring import Wiring
 from atoll.system import Service, Trouble
@@ -21,27 +21,39 @@ LIMIT = 300.0  # seconds
 _IGNORED = frozenset({"__pycache__", ".git", ".venv", "node_modules", "tests"})
 
 
-async def migrate(service: Service, wiring: Wiring, ledger: Ledger, gate: Gate | None = None) -> None:
-    """Run ``atoll migrate`` for the service; Trouble, with the last lines of its log, when it fails.
+async def migrate(service: Service, wiring: Wiring, ledger: Ledger, program: Program, gate: Gate | None = None) -> None:
+    """Run the release's ``atoll migrate``; Trouble, with the last lines of its log, when it fails.
 
     gate: opened when the database is there; the process may be started before.
     """
-    if not (service.serve and service.database):
+    if not program.migrate:
         return
-    now = await asyncio.to_thread(fingerprint, wiring.root / service.source)
-    if ledger.state.migrated.get(service.name) == now:
+    known, now = await asyncio.to_thread(_fingerprint_of, service, wiring, program)
+    if ledger.state.migrated.get(known) == now:
         return
-    await _run(service, wiring, gate)
-    ledger.state.migrated[service.name] = now
+    await _run(service, wiring, program, gate)
+    ledger.state.migrated[known] = now
     ledger.save()
 
 
-async def _run(service: Service, wiring: Wiring, gate: Gate | None) -> None:
+def _fingerprint_of(service: Service, wiring: Wiring, program: Program) -> tuple[str, str]:
+    """Under which name, and what; a release never changes."""
+    if program.release == TREE:
+        return service.name, fingerprint(wiring.root / service.source)
+    return f"{service.name}@{program.release}", program.release
+
+
+def forget(service: str, ledger: Ledger) -> None:
+    """The service's database is a new one."""
+    for known in [known for known in ledger.state.migrated if known.partition("@")[0] == service]:
+        del ledger.state.migrated[known]
+
+
+async def _run(service: Service, wiring: Wiring, program: Program, gate: Gate | None) -> None:
     name = f"{service.name}-migrate"
     log = wiring.folder.log(name)
-    environment = wiring.environment(service, name, 0)
-    argv = (sys.executable, "-m", "atoll", "migrate", service.serve)
-    process = Process.start(Launch(name, argv, environment, wiring.working_folder(service), log, gate=gate))
+    environment = wiring.environment(service, name, 0, program)
+    process = Process.start(Launch(name, program.migrate, environment, program.folder, log, gate=gate))
     try:
         async with asyncio.timeout(LIMIT):
             code = await asyncio.shield(process.exited)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 _ATTEMPT = 2.0  # seconds
+_MOST_BYTES = 4 * 2**20  # of a reply
 
 
 async def accepts(host: str, port: int) -> bool:
@@ -38,4 +40,32 @@ async def _first_line(host: str, port: int, request: bytes, wanted: int) -> byte
             finally:
                 writer.close()
     except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a GET was answered."""
+
+    status: int
+    body: bytes
+
+
+async def ask(url: str, limit: int = _MOST_BYTES) -> Answer | None:
+    """The answer to a GET; None if there is none within two seconds, or none that can be understood."""
+    parts = urlsplit(url)
+    request = f"GET {parts.path or '/'} HTTP/1.0\r\nhost: {parts.netloc}\r\nconnection: close\r\n\r\n".encode()
+    try:
+        async with asyncio.timeout(_ATTEMPT):
+            reader, writer = await asyncio.open_connection(parts.hostname or "", parts.port or 80)
+            try:
+                writer.write(request)
+                head = await reader.readuntil(b"\r\n\r\n")
+                body = b""
+                while (piece := await reader.read(2**16)) and len(body) < limit:
+                    body += piece
+            finally:
+                writer.close()
+        return Answer(int(head.split(None, 2)[1]), body)
+    except (OSError, TimeoutError, EOFError, ValueError, IndexError, asyncio.LimitOverrunError):
         return None

@@ -53,13 +53,14 @@ class Publishing:
                     self._changed.set()
         return worked
 
-    async def settle(self) -> None:
-        """Returns when the present state is published, or after a while with it left to `always`."""
+    async def settle(self) -> bool:
+        """Whether the present state is published; if it cannot be for a while, it is left to `always`."""
         until = asyncio.get_running_loop().time() + PATIENCE
         while not await self.once():
             if asyncio.get_running_loop().time() > until:
-                return
+                return False
             await asyncio.sleep(FIRST_PAUSE)
+        return True
 
     async def always(self) -> None:
         """Publish each change, for as long as the system runs."""

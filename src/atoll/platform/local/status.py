@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from atoll.platform.local.instances import Instance
 from atoll.platform.local.parts import LocalPart
-from atoll.platform.local.services import Instance, ServiceRunner
-from atoll.platform.local.wiring import RELEASE
+from atoll.platform.local.services import ServiceRunner
 
 
 def status(
@@ -16,13 +16,20 @@ def status(
     parts: Iterable[LocalPart],
     runners: Mapping[str, ServiceRunner],
 ) -> dict[str, object]:
-    """{"system", "gateway", "dashboard", "services": {NAME: {"release", "instances": [...]}}, "parts": {NAME: {...}}}."""
+    """{"system", "gateway", "dashboard", "services": {NAME: {"release", "shares", "instances"}}, "parts": {NAME: {...}}}.
+
+    release: the stable one. shares: percent of the requests, by release.
+    """
     return {
         "system": system,
         "gateway": gateway,
         "dashboard": dashboard,
         "services": {
-            name: {"release": RELEASE, "instances": [_instance(instance) for instance in runner.instances]}
+            name: {
+                "release": runner.stable,
+                "shares": dict(runner.shares),
+                "instances": [_instance(instance) for instance in runner.instances],
+            }
             for name, runner in runners.items()
         },
         "parts": {part.kind: _part(part) for part in parts},
@@ -35,6 +42,7 @@ def _instance(instance: Instance) -> dict[str, object]:
         "pid": keeper.pid,
         "url": instance.url,
         "instance": instance.name,
+        "release": instance.release,
         "state": keeper.phase,
         "restarts": keeper.restarts,
     }

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+from atoll.platform.gateway import Shadow
 from atoll.platform.local import asyncpg as databases
 from atoll.platform.local.api import Api
+from atoll.platform.local.envoy import Beside
 from atoll.platform.local.faults import FaultBook
+from atoll.platform.local.fleet import LocalFleet
 from atoll.platform.local.folder import Folder
 from atoll.platform.local.granting import Granting
 from atoll.platform.local.ground import (
@@ -27,8 +30,10 @@ from atoll.platform.local.identity import identify
 from atoll.platform.local.keeper import Keeper
 from atoll.platform.local.ledger import SERVICE, end_leftovers, end_marked, open_ledger
 from atoll.platform.local.logs import rotate
+from atoll.platform.local.migrations import forget
 from atoll.platform.local.options import Options
 from atoll.platform.local.ports import LOOPBACK, Ports
+from atoll.platform.local.programs import TREE, ShelfPrograms
 from atoll.platform.local.progress import Report
 from atoll.platform.local.publishing import Listings, Publishing
 from atoll.platform.local.registry import Registry
@@ -39,6 +44,7 @@ from atoll.platform.local.status import status
 from atoll.platform.local.telling import Teller
 from atoll.platform.local.watchfiles import changes
 from atoll.platform.local.wiring import Wiring, keys_url, registry_token, serves_keys
+from atoll.platform.release import Shelf
 from atoll.system import Service, System, Trouble
 
 _ROTATION = 30.0  # seconds between looks at the logs' sizes
@@ -70,6 +76,8 @@ class Supervisor:
         self._kinds: dict[str, str] = {}
         self._parts = Parts(None, None, None)
         self._runners: dict[str, ServiceRunner] = {}
+        self._shadows: dict[str, Shadow] = {}
+        self.fleet = LocalFleet(self._runners, self._shadows, self._registry, self._publishing, self._counts)
         self._server: JsonServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -114,14 +122,15 @@ class Supervisor:
         self._parts = make_parts(self.system, self.folder, self._ports, board)
         self._kinds = {part.kind: part.kind for part in self._parts.all()}
         wiring = await self._open()
+        programs = ShelfPrograms(self.root, Shelf.beside(self._file))
+        ground = Ground(self._ledger, self._ports, self._registry, self._watch, self._publishing.settle, programs)
         for service in self.system.services:
-            ground = Ground(self._ledger, self._ports, self._registry, self._watch, self._publishing.settle)
             self._runners[service.name] = ServiceRunner(service, wiring, ground, serves_keys(self.system, service))
         await self._start_all()
         self._tasks.append(asyncio.create_task(self._rotate_logs()))
         if self._options.watch:
             batches = changes(self.system, self.root, self._stop)
-            reloading = reload_changed(self.system, self.root, batches, self._replace, self._teller)
+            reloading = reload_changed(self.system, self.root, batches, self._reload, self._teller)
             self._tasks.append(asyncio.create_task(reloading))
 
     async def _open(self) -> Wiring:
@@ -177,7 +186,7 @@ class Supervisor:
         made = await databases.provision(server.admin_url, passwords, server.remedy, ours=server.ours)
         for service, name in names.items():
             if name in made:
-                self._ledger.state.migrated.pop(service, None)
+                forget(service, self._ledger)
         self._tell_given("postgres", server.keeper, server.url)
 
     async def _start_broker(self) -> None:
@@ -213,7 +222,11 @@ class Supervisor:
 
     async def _publish(self, listings: Listings) -> None:
         if self._parts.envoy is not None:
-            await self._parts.envoy.publish(listings, self._faults.edge_faults())
+            away = {name: runner.away() for name, runner in self._runners.items()}
+            await self._parts.envoy.publish(listings, Beside(self._faults.edge_faults(), away, self._shadows))
+
+    async def _counts(self, service: str) -> Mapping[str, Mapping[str, int]]:
+        return await self._parts.envoy.counts(service) if self._parts.envoy is not None else {}
 
     def _registry_changed(self) -> None:
         self._publishing.changed()
@@ -221,6 +234,11 @@ class Supervisor:
     async def _replace(self, service: str) -> None:
         await self._granting().renew(service)
         await self._runners[service].replace()
+
+    async def _reload(self, service: str) -> None:
+        """A changed file concerns whoever runs the working tree, and not a release."""
+        if self._runners[service].stable == TREE:
+            await self._replace(service)
 
     async def _rotate_logs(self) -> None:
         said = self._said("logs")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +11,11 @@ from pathlib import Path
 from atoll.platform.local.folder import Folder
 from atoll.platform.local.ports import LOOPBACK, Ports
 from atoll.platform.local.process import MARK
+from atoll.platform.local.programs import Program
 from atoll.platform.local.surroundings import of_a_service, prefix
 from atoll.system import Service, System
 from atoll.system.routes import destination
 
-RELEASE = "dev"
 GATEWAY = "gateway"  # the peer name of the gateway
 DRAIN_WAIT = "0.3"  # seconds; the local gateway and clients learn of a change within milliseconds
 
@@ -39,26 +38,15 @@ class Wiring:
     faults: bool = True
     senders: Mapping[str, str] = field(default_factory=dict)
 
-    def environment(self, service: Service, instance: str, port: int) -> dict[str, str]:
+    def environment(self, service: Service, instance: str, port: int, program: Program) -> dict[str, str]:
         """All variables of one instance: what it may have of the user's own, the protocol's, the service's settings."""
         variables = self._keys(service) | dict(self.senders) | users_own(self.system, service)
-        variables["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), variables.get("PATH", os.defpath)))
-        variables["PYTHONPATH"] = import_path(self.root, service, variables.get("PYTHONPATH", ""))
-        variables |= self._names(service, instance, port) | self._addresses(service) | self._secrets(service)
+        variables = {name: value for name, value in (variables | dict(program.environment)).items() if value}
+        names = self._names(service, instance, port) | {"ATOLL_RELEASE": program.release}
+        variables |= names | self._addresses(service) | self._secrets(service)
         if not service.command:
             variables["PYTHONSAFEPATH"] = "1"  # the working folder must not shadow a package
         return variables | service.environment
-
-    def argv(self, service: Service) -> tuple[str, ...]:
-        """How an instance is started."""
-        if service.serve:
-            return (sys.executable, "-m", "atoll", "serve", service.serve)
-        if service.asgi:
-            return (sys.executable, "-m", "atoll.platform.local.uvicorn", service.asgi)
-        return service.command
-
-    def working_folder(self, service: Service) -> Path:
-        return self.root / service.source
 
     def _names(self, service: Service, instance: str, port: int) -> dict[str, str]:
         return {
@@ -68,7 +56,6 @@ class Wiring:
             "ATOLL_SYSTEM": self.system.name,
             "ATOLL_SERVICE": service.name,
             "ATOLL_INSTANCE": instance,
-            "ATOLL_RELEASE": RELEASE,
             "ATOLL_LOG": "text",
             "ATOLL_DRAIN_WAIT": DRAIN_WAIT,
             "ATOLL_FAULTS": "on" if self.faults else "off",
@@ -112,13 +99,6 @@ class Wiring:
 def users_own(system: System, service: Service) -> dict[str, str]:
     """What of this process's environment is for the service."""
     return of_a_service(os.environ, service.name, (other.name for other in system.services))
-
-
-def import_path(root: Path, service: Service, inherited: str) -> str:
-    """PYTHONPATH of a service: its code, the folder of system.py, and what was there before."""
-    source = root / service.source
-    code = source / "src" if (source / "src").is_dir() else source
-    return os.pathsep.join(dict.fromkeys(part for part in (str(code), str(root), inherited) if part))
 
 
 def registry_token(folder: Folder, service: str) -> str:

@@ -48,8 +48,12 @@ class Fleet(Protocol):
     async def smoke(self, service: str, release: str) -> tuple[str, ...]:
         """Ask each instance of the release for its health and its document; what is wrong, one line each. Empty: all well."""
 
-    async def weigh(self, service: str, shares: Mapping[str, int]) -> None:
-        """Percent of the requests for each release, 100 in all; returns when the gateway and the callers inside know it."""
+    async def weigh(self, service: str, shares: Mapping[str, int], *, consumers: bool = True) -> None:
+        """Percent of the requests for each release, 100 in all; returns when the gateway and the callers inside know it.
+
+        consumers: whether the releases share events and sagas in the same way; otherwise the stable one has all of them until
+        another is settled.
+        """
 
     async def shadow(self, service: str, release: str, percent: int) -> None:
         """Copy so many percent of the gateway's safe requests to that release, whose replies are thrown away. 0 ends it."""

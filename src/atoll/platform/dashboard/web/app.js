@@ -2,6 +2,7 @@
 import { html, render, useEffect, useState } from "./vendor/preact-htm.js";
 import { ask, useAsk } from "./lib/api.js";
 import { bytes, count } from "./lib/format.js";
+import { Icon } from "./lib/icons.js";
 import { Trouble } from "./lib/parts.js";
 
 const PAGES = [
@@ -87,11 +88,11 @@ const Help = ({ close }) => html`
 const Rail = ({ page, system, store, error, help }) => html`
   <nav class="rail" aria-label="Pages">
     <a class="brand" href="#/overview"><img src="icon.svg" alt="" width="26" height="26" /><span>${system || "Atoll"}</span></a>
-    <div class="pages">${PAGES.map(([name, title]) => html`<a href=${`#/${name}`} aria-current=${page === name ? "page" : null}>${title}</a>`)}</div>
+    <div class="pages">${PAGES.map(([name, title]) => html`<a href=${`#/${name}`} aria-current=${page === name ? "page" : null}><${Icon} name=${name} />${title}</a>`)}</div>
     <div class="foot">
       ${error ? html`<span class="state bad">away</span>` : store && html`<span title="telemetry kept on this machine">${bytes(store.bytes)} kept</span>`}
       ${store && store.shed > 0 && html`<span class="state bad" title="telemetry came faster than it can be stored">${count(store.shed)} shed</span>`}
-      <span><button type="button" class="quiet" onClick=${cycleTheme} title="light or dark">◐</button><button type="button" class="quiet" onClick=${help} title="keys">?</button></span>
+      <span><button type="button" class="quiet" onClick=${cycleTheme} title="light or dark" aria-label="light or dark">◐</button><button type="button" class="quiet" onClick=${help} title="keys" aria-label="keys">?</button></span>
     </div>
   </nav>`;
 

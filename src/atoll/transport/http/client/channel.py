@@ -143,9 +143,12 @@ class HttpChannel:
         async def open_stream(request: Request) -> HttpStream:
             endpoint: Endpoint = request.scope[Endpoint]
             written: Written = request.scope[Written]
+            url, headers = endpoint.url + written.target, dict(request.headers)
             async with AsyncExitStack() as failing:
-                opening = http.stream(method, endpoint.url + written.target, request.headers, written.body, OPENING)
-                reply = await failing.enter_async_context(opening)
+                attempt = _attempt_in(failing, plan, request, headers)
+                reply = await failing.enter_async_context(http.stream(method, url, headers, written.body, OPENING))
+                if attempt is not None:
+                    attempt.status = reply.status
                 if not 200 <= reply.status < 300:
                     body = b"".join([chunk async for chunk in reply.chunks])
                     raise plan.reader.error(HttpReply(reply.status, reply.headers, body))
@@ -156,6 +159,12 @@ class HttpChannel:
             return reply
 
         return open_stream
+
+
+def _attempt_in(stack: AsyncExitStack, plan: _Plan, request: Request, headers: dict[str, str]) -> Attempt | None:
+    """A stream's span, which ends with the stack; None where nothing is traced."""
+    span = current_span.get()
+    return None if span is None else stack.enter_context(Attempt(span, plan.span, request, headers))
 
 
 def client_stacks(balancer: Balancer, calling: Calling, policy: ClientPolicy) -> ClientStacks:

@@ -34,7 +34,10 @@ def attempt_plan(operation: Operation[Any, Any]) -> SpanPlan:
 
 
 class Attempt:
-    """``with Attempt(...) as attempt``: puts the span's own ``traceparent`` into the headers; set `status` when it is known."""
+    """``with Attempt(...) as attempt``: puts the span's own ``traceparent`` into the headers; set `status` when it is known.
+
+    A stream's lasts until it has ended.
+    """
 
     __slots__ = ("_above", "_id", "_plan", "_request", "_start", "status")
 
@@ -53,14 +56,16 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, GeneratorExit):  # who reads a stream has read enough of it
+            error = None
         request, status, above = self._request, self.status, self._above
         number = request.scope[_Attempts] = request.scope.get(_Attempts, 0) + 1
         failure: Failure | None = None
-        if error is not None:
-            failure = failure_of(error)
-        elif status >= _CLIENT_ERROR:
+        if status >= _CLIENT_ERROR:
             failure = str(status), ""
-        if failure is not None and (error is not None or status >= _SERVER_ERROR):
+        elif error is not None:
+            failure = failure_of(error)
+        if failure is not None and not _CLIENT_ERROR <= status < _SERVER_ERROR:
             above.trace.failed = True
         above.leaf(self._plan, self._start, self._told(number), failure, self._id)
 

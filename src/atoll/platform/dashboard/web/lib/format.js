@@ -4,6 +4,7 @@ const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
 export const duration = (ns) => {
   if (ns === null || ns === undefined || Number.isNaN(ns)) return "–";
+  if (ns === 0) return "0";
   if (ns < 1e3) return `${Math.round(ns)} ns`;
   if (ns < 1e6) return `${digits(ns / 1e3)} µs`;
   if (ns < 1e9) return `${digits(ns / 1e6)} ms`;

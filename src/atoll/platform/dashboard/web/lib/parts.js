@@ -60,7 +60,7 @@ export const Check = ({ label, value, onChange }) => html`
   <label class="check"><input type="checkbox" checked=${value} onChange=${(event) => onChange(event.target.checked)} /> ${label}</label>`;
 
 // A button that does something to the system. With `sure`, it asks once more; what went wrong stands beside it.
-export const Act = ({ path, body, children, sure, after, kind }) => {
+export const Act = ({ path, body, children, sure, after, kind, label }) => {
   const [state, setState] = useState("idle");
   const [error, setError] = useState(null);
   const timer = useRef(0);
@@ -87,14 +87,14 @@ export const Act = ({ path, body, children, sure, after, kind }) => {
     }
   };
   const text = state === "asking" ? sure : state === "busy" ? "…" : state === "done" ? "✓ done" : children;
-  return html`<span class="act"><button type="button" class=${kind || ""} data-state=${state} disabled=${state === "busy"} onClick=${go}>${text}</button>${
+  return html`<span class="act"><button type="button" class=${kind || ""} data-state=${state} aria-label=${state === "idle" && label ? label : null} disabled=${state === "busy"} onClick=${go}>${text}</button>${
     error && html`<span class="trouble small" role="alert">${error.message}</span>`}</span>`;
 };
 
 export const Tabs = ({ of, value, href }) => html`
   <nav class="tabs">${of.map(([key, text, number]) => html`<a href=${href(key)} aria-current=${key === value ? "page" : null}>${text}${number ? html` <b>${number}</b>` : ""}</a>`)}</nav>`;
 
-export const Bar = ({ share, of }) => html`<i class="bar ${of === undefined ? "" : `hue-${of}`}" style=${{ width: `${Math.max(0.5, Math.min(100, share * 100))}%` }}></i>`;
+export const Bar = ({ share, tone }) => html`<i class="bar ${tone || "accent"}" style=${{ width: `${Math.max(0.5, Math.min(100, share * 100))}%` }}></i>`;
 
 export const Code = ({ text }) => {
   const [copied, setCopied] = useState(false);

@@ -41,5 +41,5 @@ export const Compare = ({ one, other }) => {
   return html`<${Page} title="Compare two traces" lead="The time that each kind of span spent itself, the greatest difference first.">
     <${Card}><div class="scroll"><table><thead><tr><th>service</th><th>span</th><th class="num"><a href=${`#/traces/${one}`}>${duration(left.data.duration)}</a></th><th class="num"><a href=${`#/traces/${other}`}>${duration(right.data.duration)}</a></th><th class="num">more</th><th style=${{ width: "20%" }}></th></tr></thead>
       <tbody>${rows.map((row) => { const [service, name] = row.key.split("\n"); return html`<tr><td><${Service} name=${service} /></td><td>${name}</td><td class="num">${cell(row.a)}</td><td class="num">${cell(row.b)}</td>
-        <td class="num">${row.by > 0 ? "+" : row.by < 0 ? "−" : ""}${duration(Math.abs(row.by))}</td><td><${Bar} share=${Math.abs(row.by) / most} of=${row.by > 0 ? 9 : 3} /></td></tr>`; })}</tbody></table></div><//><//>`;
+        <td class="num">${row.by > 0 ? "+" : row.by < 0 ? "−" : ""}${duration(Math.abs(row.by))}</td><td><${Bar} share=${Math.abs(row.by) / most} tone=${row.by > 0 ? "bad-text" : "good-text"} /></td></tr>`; })}</tbody></table></div><//><//>`;
 };

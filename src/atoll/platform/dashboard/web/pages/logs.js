@@ -14,7 +14,7 @@ export default ({ query, refine }) => {
   const [error, setError] = useState(null);
   const [follow, setFollow] = useState(true);
   const [open, setOpen] = useState(null);
-  const end = useRef(null);
+  const box = useRef(null);
   const system = useAsk("/api/system", 30000);
   useEffect(() => {
     const control = new AbortController();
@@ -37,7 +37,7 @@ export default ({ query, refine }) => {
     once();
     return () => { control.abort(); clearTimeout(timer); };
   }, [address, follow]);
-  useEffect(() => { if (follow && open === null) end.current?.scrollIntoView({ block: "end" }); }, [lines]);
+  useEffect(() => { if (follow && open === null && box.current) box.current.scrollTop = box.current.scrollHeight; }, [lines]);
   const names = ["gateway", ...Object.keys(system.data?.services || {}), ...Object.keys(system.data?.parts || {}).filter((one) => one !== "envoy")];
   return html`<${Page} title="Logs" lead=${query.trace ? html`Of the trace <a class="mono" href=${`#/traces/${query.trace}`}>${query.trace}</a> <button type="button" class="quiet" onClick=${() => refine({ trace: "" })}>all</button>` : query.instance ? html`Of ${query.instance} <button type="button" class="quiet" onClick=${() => refine({ instance: "" })}>all</button>` : ""}>
     <div class="filters">
@@ -49,10 +49,10 @@ export default ({ query, refine }) => {
       <${Check} label="follow" value=${follow} onChange=${setFollow} />
     </div>
     <${Trouble} error=${error} />
-    <section class="card flush"><div class="log" role="log" style=${{ padding: "8px 0" }}>
+    <section class="card flush"><div class="log tail" role="log" tabindex="-1" ref=${box}>
       ${lines.length ? lines.map((one) => html`<div key=${one.id} data-row tabindex="0" class=${level(one.level)} onClick=${() => setOpen(open === one.id ? null : one.id)} onKeyDown=${(e) => e.key === "Enter" && setOpen(open === one.id ? null : one.id)}>
-        <span class="soft">${clock(one.time)}</span><span class="lv-${level(one.level)}">${level(one.level)}</span><span class="who hue-${hue(one.service)}">${one.instance || one.service}</span>
+        <span class="soft">${clock(one.time)}</span><span class="lv-${level(one.level)}">${level(one.level)}</span><span class="who hue-${hue(one.service)}">${one.instance?.startsWith(one.service) ? one.instance : one.service}</span>
         <span class="text">${one.message}${one.trace ? html` <a href=${`#/traces/${one.trace}`} onClick=${(e) => e.stopPropagation()}>trace</a>` : ""}</span>
-        ${open === one.id && html`<div class="more" onClick=${(e) => e.stopPropagation()}><${Fields} of=${{ ...one.attributes, ...(one.trace ? { trace: one.trace } : {}) }} /></div>`}</div>`) : html`<${Empty}>  Nothing was said in this time that fits.<//>`}
-      <div ref=${end} style=${{ padding: 0, height: "1px" }}></div></div></section><//>`;
+        ${open === one.id && html`<div class="more" onClick=${(e) => e.stopPropagation()}><${Fields} of=${{ ...one.attributes, ...(one.trace ? { trace: one.trace } : {}) }} /></div>`}</div>`) : html`<${Empty}>Nothing was said in this time that fits.<//>`}
+      </div></section><//>`;
 };

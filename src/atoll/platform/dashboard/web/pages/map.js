@@ -20,14 +20,32 @@ const layout = (names, edges) => {
   filled.forEach((column, x) => column.sort().forEach((name, y) => {
     at[name] = { x: 20 + x * ACROSS, y: 24 + (y + (tallest - column.length) / 2) * DOWN };
   }));
-  return { at, width: 40 + (filled.length - 1) * ACROSS + WIDE, height: 50 + (tallest - 1) * DOWN + HIGH };
+  const gaps = filled.map((column) => [0, ...column.map((_, y) => y + 1)].map((y) => 24 + (y + (tallest - column.length) / 2) * DOWN - (DOWN - HIGH) / 2));
+  return { at, gaps, width: 40 + (filled.length - 1) * ACROSS + WIDE, height: 50 + (tallest - 1) * DOWN + HIGH };
 };
 
-const path = (from, to, bend) => {
+// Through the gaps of the columns in between, so that no line runs behind a service.
+const around = (from, to, bend, gaps) => {
+  const y0 = from.y + HIGH / 2 + bend, y9 = to.y + HIGH / 2 + bend;
+  const stops = [[from.x + WIDE, y0]];
+  for (let column = Math.round((from.x - 20) / ACROSS) + 1; 20 + column * ACROSS < to.x; column++) {
+    const near = y0 + ((y9 - y0) * (20 + column * ACROSS - from.x)) / (to.x - from.x);
+    const y = gaps[column].reduce((best, gap) => (Math.abs(gap - near) < Math.abs(best - near) ? gap : best)) + bend / 2;
+    stops.push([20 + column * ACROSS, y], [20 + column * ACROSS + WIDE, y]);
+  }
+  stops.push([to.x, y9]);
+  return stops.map(([x, y], at) => {
+    if (!at) return `M${x},${y}`;
+    const [px, py] = stops[at - 1];
+    return py === y ? `L${x},${y}` : `C${(px + x) / 2},${py} ${(px + x) / 2},${y} ${x},${y}`;
+  }).join(" ");
+};
+
+const path = (from, to, bend, gaps) => {
   const forward = to.x > from.x;
   const x1 = forward ? from.x + WIDE : from.x + WIDE / 2, y1 = forward ? from.y + HIGH / 2 : from.y + HIGH;
   const x2 = forward ? to.x : to.x + WIDE / 2, y2 = forward ? to.y + HIGH / 2 : to.y + HIGH;
-  if (forward) return `M${x1},${y1 + bend} C${(x1 + x2) / 2},${y1 + bend} ${(x1 + x2) / 2},${y2 + bend} ${x2},${y2 + bend}`;
+  if (forward) return around(from, to, bend, gaps);
   const low = Math.max(y1, y2) + 40 + Math.abs(x1 - x2) / 9;
   return `M${x1 + bend},${y1} C${x1 + bend},${low} ${x2 + bend},${low} ${x2 + bend},${y2}`;
 };
@@ -54,7 +72,7 @@ export default ({ query, refine }) => {
   const error = system.error || edges.error;
   if (!all) return html`<${Page} title="Map">${error ? html`<${Trouble} error=${error} />` : html`<${Loading} />`}<//>`;
   const names = [...new Set([...(system.data.gateway ? ["gateway"] : []), ...Object.keys(system.data.services), ...all.flatMap((edge) => [edge.source, edge.target])])];
-  const { at, width, height } = layout(names, all);
+  const { at, gaps, width, height } = layout(names, all);
   const most = Math.max(1, ...all.map((edge) => edge.calls));
   const sick = (name) => (system.data.services[name]?.instances || []).some((one) => one.state !== "ready");
   return html`<${Page} title="Map" lead="Solid lines are calls, dashed ones are events. What fails is red; the thicker, the more."
@@ -64,7 +82,7 @@ export default ({ query, refine }) => {
       <defs>${["", "event", "bad"].map((kind) => html`<marker id=${`tip${kind}`} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0,0 L8,4 L0,8 Z" class=${`flow ${kind}`} /></marker>`)}</defs>
       ${all.map((edge, index) => {
         const bad = edge.calls > 0 && edge.errors / edge.calls > 0.01;
-        const shape = path(at[edge.source], at[edge.target], edge.kind === "event" ? 11 : -4);
+        const shape = path(at[edge.source], at[edge.target], edge.kind === "event" ? 11 : -4, gaps);
         const kind = bad ? "bad" : edge.kind === "event" ? "event" : "";
         const text = `${edge.source} ${edge.kind === "event" ? "is heard by" : "calls"} ${edge.target}: ${count(edge.calls)} seen${edge.calls ? `, ${percent(edge.errors / edge.calls)} failed, p50 ${duration(edge.p50)}, p99 ${duration(edge.p99)}` : ""}`;
         return html`<g><title>${text}</title><path id=${`edge${index}`} class="edge ${edge.kind} ${bad ? "bad" : ""} ${edge.calls ? "" : "idle"}" d=${shape} stroke-width=${1.3 + 3.2 * Math.sqrt(edge.calls / most)} marker-end=${`url(#tip${kind})`} />
@@ -76,7 +94,7 @@ export default ({ query, refine }) => {
     </svg></div><//>
     <${Card} title="Edges">${all.some((edge) => edge.calls) ? html`<div class="scroll"><table><thead><tr><th>from</th><th>to</th><th></th><th class="num">seen</th><th class="num">failed</th><th class="num">p50</th><th class="num">p99</th></tr></thead>
       <tbody>${all.filter((edge) => edge.calls).map((edge) => html`<tr><td><${Service} name=${edge.source} /></td><td><${Service} name=${edge.target} /></td><td class="soft">${edge.kind}</td><td class="num">${count(edge.calls)}</td>
-        <td class="num ${edge.errors ? "bad-text" : ""}">${percent(edge.errors / edge.calls)}</td><td class="num">${duration(edge.p50)}</td><td class="num">${duration(edge.p99)}</td></tr>`)}</tbody></table></div>`
+        <td class="num ${edge.errors ? "bad-text" : ""}">${percent(edge.errors / edge.calls)}</td><td class="num">${duration(edge.p50)}</td><td class="num"><a href=${`#/traces?service=${encodeURIComponent(edge.target)}&order=slowest&since=${span}`}>${duration(edge.p99)}</a></td></tr>`)}</tbody></table></div>`
       : html`<${Empty}>Nothing has flowed in this time.<//>`}<//><//>`;
 };
 

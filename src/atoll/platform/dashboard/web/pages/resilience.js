@@ -1,7 +1,7 @@
 // Faults on purpose, the layers in force, and how breakers and budgets are.
 import { html, useState } from "../vendor/preact-htm.js";
 import { send, useAsk } from "../lib/api.js";
-import { count, percent } from "../lib/format.js";
+import { count, percent, seconds } from "../lib/format.js";
 import { Act, Card, Empty, Loading, Page, Select, Service, Trouble } from "../lib/parts.js";
 
 export default ({ words }) => {
@@ -17,13 +17,13 @@ export default ({ words }) => {
 
 const Faults = ({ edges }) => {
   const found = useAsk("/api/faults", 1500);
-  const [edge, setEdge] = useState(edges[0] || ""), [delay, setDelay] = useState("0.5"), [share, setShare] = useState("0"), [lasting, setLasting] = useState("60");
+  const [edge, setEdge] = useState(edges[0] || ""), [delay, setDelay] = useState("0.5"), [share, setShare] = useState("0"), [lasting, setLasting] = useState("60"), [waiting, setWaiting] = useState("100");
   const [error, setError] = useState(null);
   const add = async (event) => {
     event.preventDefault();
     setError(null);
     try {
-      await send("/api/faults", { edge, delay: Number(delay), error: Number(share) / 100, seconds: Number(lasting) });
+      await send("/api/faults", { edge, delay: Number(delay), share: Number(waiting) / 100, error: Number(share) / 100, seconds: Number(lasting) });
       found.again();
     } catch (failure) {
       setError(failure);
@@ -33,10 +33,11 @@ const Faults = ({ edges }) => {
   return html`<${Card} title="Faults on purpose">
     <form class="filters" onSubmit=${add}><${Select} label="between" value=${edge} options=${edges} onChange=${setEdge} />
       <label class="field"><span>delay, s</span><input type="number" min="0" max="60" step="0.1" value=${delay} onInput=${(e) => setDelay(e.target.value)} /></label>
+      <label class="field"><span>of calls, %</span><input type="number" min="0" max="100" step="0.1" value=${waiting} onInput=${(e) => setWaiting(e.target.value)} /></label>
       <label class="field"><span>errors, %</span><input type="number" min="0" max="100" value=${share} onInput=${(e) => setShare(e.target.value)} /></label>
       <label class="field"><span>for, s</span><input type="number" min="1" max="3600" value=${lasting} onInput=${(e) => setLasting(e.target.value)} /></label><button class="main">inject</button></form>
     <${Trouble} error=${error || found.error} />
-    ${faults.length ? html`<table><tbody>${faults.map((one) => html`<tr><td><b>${one.edge}</b></td><td>${one.delay ? `${one.delay} s delay` : ""} ${one.error ? `${percent(one.error)} errors (${one.status})` : ""}</td><td class="num soft">${Math.round(one.left)} s left</td><td><${Act} path="/api/faults/clear" body=${{ edge: one.edge }} after=${found.again}>clear<//></td></tr>`)}</tbody></table>` : html`<${Empty}>None is in force.<//>`}<//>`;
+    ${faults.length ? html`<table><tbody>${faults.map((one) => html`<tr><td><b>${one.edge}</b></td><td>${one.delay ? `${seconds(one.delay)} delay${one.share < 1 ? ` for ${percent(one.share)} of the calls` : ""}` : ""} ${one.error ? `${percent(one.error)} errors (${one.status})` : ""}</td><td class="num soft">${Math.round(one.left)} s left</td><td><${Act} path="/api/faults/clear" body=${{ edge: one.edge }} after=${found.again}>clear<//></td></tr>`)}</tbody></table>` : html`<${Empty}>None is in force.<//>`}<//>`;
 };
 
 const WATCHED = /breaker|retry_budget|shed|bulkhead|pool|loop_lag|in_flight|active_requests/;

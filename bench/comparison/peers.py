@@ -1,0 +1,28 @@
+"""Where scripts/peers put what it installed."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from bench.comparison.ground import ROOT
+
+SCRIPT = ROOT / "scripts" / "peers"
+
+
+def missing_peer(name: str) -> str:
+    """What is to be done first, in one line, or ""."""
+    done = look(name)
+    return done.stderr.strip() if done.returncode else ""
+
+
+def peer_folder(name: str) -> Path:
+    """RuntimeError, if it is not installed."""
+    done = look(name)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip())
+    return Path(done.stdout.strip())
+
+
+def look(name: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["sh", str(SCRIPT), "look", name], capture_output=True, text=True, check=False)

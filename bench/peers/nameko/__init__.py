@@ -1,0 +1,1 @@
+"""Nameko on RabbitMQ, with an outbox written by hand."""

@@ -1,0 +1,205 @@
+"""`LocalFleet`: releases of a service side by side on this machine, for whoever rolls them out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import urlsplit
+
+import msgspec
+
+from atoll.platform.gateway import Shadow
+from atoll.platform.local.instances import Instance
+from atoll.platform.local.measuring import Counted, Growing, of_envoy, of_page, requests_and_errors
+from atoll.platform.local.probes import Answer, ask
+from atoll.platform.local.publishing import Publishing
+from atoll.platform.local.registry import Registry
+from atoll.platform.local.services import ServiceRunner
+from atoll.platform.rollout.fleet import Reading
+from atoll.system import Service, Trouble
+
+KNOWN_WITHIN = 2.0  # seconds for callers to come back for the next change; one that hangs holds nobody up
+START_WITHIN = 30.0  # seconds for an instance of a new release to become ready
+_OK, _NOT_FOUND = 200, 404
+_DOCUMENTS = ("/openapi.json", "/asyncapi.json")
+
+EnvoyCounts = Callable[[str], Awaitable[Mapping[str, Mapping[str, int]]]]
+
+
+class LocalFleet:
+    """Implements `Fleet`. runners, shadows: by service; the latter is changed in place. start_within: seconds."""
+
+    def __init__(
+        self,
+        runners: Mapping[str, ServiceRunner],
+        shadows: dict[str, Shadow],
+        registry: Registry,
+        publishing: Publishing,
+        envoy_counts: EnvoyCounts,
+    ) -> None:
+        self.start_within = START_WITHIN
+        self._runners = runners
+        self._shadows = shadows
+        self._registry = registry
+        self._publishing = publishing
+        self._envoy_counts = envoy_counts
+        self._growing: dict[Instance, Growing] = {}
+
+    def stable(self, service: str) -> str:
+        """The release that has, or goes back to, all of the traffic."""
+        return self._runner(service).stable
+
+    def running(self, service: str) -> Mapping[str, int]:
+        """The releases that have instances -> how many."""
+        instances = self._runner(service).instances
+        return {release: sum(one.release == release for one in instances) for release in _releases(instances)}
+
+    async def launch(self, service: str, release: str, instances: int) -> None:
+        """Migrate, then bring up so many instances without traffic. Trouble, with nothing of it left, if one is not ready."""
+        await self._runner(service).launch(release, instances, self.start_within)
+
+    async def smoke(self, service: str, release: str) -> tuple[str, ...]:
+        """What is wrong with each instance's health and documents, one line each; empty: all well."""
+        runner = self._runner(service)
+        instances = runner.of(release)
+        if not instances:
+            return (f"{service}: release {release} has no instance",)
+        found = await asyncio.gather(*(_wrong(runner.service, instance) for instance in instances))
+        return tuple(line for lines in found for line in lines)
+
+    async def weigh(self, service: str, shares: Mapping[str, int], *, consumers: bool = True) -> None:
+        """Percent of the requests for each release; returns when the gateway and the callers inside know it."""
+        runner = self._runner(service)
+        await runner.weigh(shares, shares if consumers else {runner.stable: 100})
+        await self._registry.told(service, KNOWN_WITHIN)
+
+    async def shadow(self, service: str, release: str, percent: int) -> None:
+        """Copy so many percent of the gateway's safe requests to that release. 0 ends it."""
+        runner = self._runner(service)
+        if not 0 <= percent <= 100:
+            raise Trouble(f"{service}: a shadow of {percent} %; take 0 to 100")
+        if percent and not runner.of(release):
+            raise Trouble(f"{service}: release {release} has no instance that could take copies of requests")
+        if percent:
+            self._shadows[service] = Shadow(release, percent)
+        else:
+            self._shadows.pop(service, None)
+        if not await self._publishing.settle():
+            raise Trouble(f"{service}: the gateway does not take the shadow; look at 'atoll logs envoy'")
+
+    async def settle(self, service: str, release: str) -> None:
+        """From now on, and after a new start too, that release is the stable one; its consumers take full part."""
+        runner = self._runner(service)
+        if not runner.of(release):
+            raise Trouble(f"{service}: release {release} has no instance; it cannot be the stable one")
+        await runner.settle(release)
+
+    async def retire(self, service: str, release: str) -> None:
+        """End that release's instances after they drained."""
+        shadow = self._shadows.get(service)
+        if shadow is not None and shadow.release == release:
+            await self.shadow(service, release, 0)
+        await self._runner(service).retire(release)
+
+    async def measure(self, service: str) -> Mapping[str, Reading]:
+        """A reading of each release that runs."""
+        runner = self._runner(service)
+        instances = list(runner.instances)
+        reached = await asyncio.gather(*(self._look(runner.service, instance) for instance in instances))
+        gateway = await self._look_at_the_gateway(service, instances)
+        living = {one for each in self._runners.values() for one in each.instances} | set(instances)
+        for gone in self._growing.keys() - living:
+            del self._growing[gone]
+        now = asyncio.get_running_loop().time()
+        return {
+            release: self._reading(
+                now,
+                [one for one in instances if one.release == release],
+                reached=gateway
+                and all(ok for ok, one in zip(reached, instances, strict=True) if one.release == release),
+            )
+            for release in _releases(instances)
+        }
+
+    async def _look(self, service: Service, instance: Instance) -> bool:
+        """Whether a ready instance could be asked; a program that has no page of metrics is asked at the gateway alone."""
+        growing = self._growing.setdefault(instance, Growing())
+        if instance.keeper.phase != "ready":
+            return True
+        answer = await ask(f"{instance.url}/metrics")
+        if answer is None or (answer.status != _OK and service.serve):
+            return instance.keeper.phase != "ready"  # it ended meanwhile
+        if answer.status == _OK:
+            growing.see(of_page(answer.body.decode(errors="replace")))
+        return True
+
+    async def _look_at_the_gateway(self, service: str, instances: list[Instance]) -> bool:
+        try:
+            counts = await self._envoy_counts(service)
+        except Trouble:
+            return False  # the reading says so
+        for instance in instances:
+            if (found := counts.get(urlsplit(instance.url).netloc)) is not None:
+                self._growing[instance].see(of_envoy(found))
+        return True
+
+    def _reading(self, now: float, instances: list[Instance], *, reached: bool) -> Reading:
+        together = Counted()
+        requests = errors = 0.0
+        for instance in instances:
+            total = self._growing[instance].total()
+            asked, failed = requests_and_errors(total)
+            requests, errors = requests + asked, errors + failed
+            for name, value in total.counts.items():
+                together.add(name, value)
+        return Reading(
+            now,
+            requests,
+            errors,
+            together.buckets(),
+            sum(one.keeper.restarts for one in instances),
+            sum(one.keeper.phase == "ready" for one in instances),
+            len(instances),
+            together["handled"],
+            together["failed"],
+            reached,
+        )
+
+    def _runner(self, service: str) -> ServiceRunner:
+        if service not in self._runners:
+            raise Trouble(f"there is no service {service!r}; known are {', '.join(self._runners) or 'none'}")
+        return self._runners[service]
+
+
+def _releases(instances: list[Instance]) -> list[str]:
+    return list(dict.fromkeys(one.release for one in instances))
+
+
+async def _wrong(service: Service, instance: Instance) -> list[str]:
+    """One line for each thing that is wrong."""
+    lines = []
+    if service.ready_path:
+        answer = await ask(instance.url + service.ready_path)
+        if answer is None or answer.status != _OK:
+            lines.append(f"{instance.name}: {service.ready_path} {_told(answer)}")
+    elif instance.keeper.phase != "ready":
+        lines.append(f"{instance.name}: it is {instance.keeper.phase}")
+    for path in _DOCUMENTS if service.serve else ():
+        answer = await ask(instance.url + path)
+        if answer is None or answer.status not in {_OK, _NOT_FOUND}:
+            lines.append(f"{instance.name}: {path} {_told(answer)}")
+        elif answer.status == _OK and not _is_json(answer.body):
+            lines.append(f"{instance.name}: {path} is no JSON")
+    return lines
+
+
+def _told(answer: Answer | None) -> str:
+    return "was not answered" if answer is None else f"answered {answer.status}"
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return False
+    return True

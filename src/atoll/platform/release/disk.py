@@ -1,0 +1,28 @@
+"""What a disk may refuse, said in one line."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from atoll.system import Trouble
+
+
+@contextmanager
+def full_disk(path: Path) -> Iterator[None]:
+    """Trouble for a full or read-only disk within it; ``path`` is named."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise no_space(path) from None
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise Trouble(f"{path}: {error.strerror}; make the folder writable for this user") from None
+        raise
+
+
+def no_space(path: Path) -> Trouble:
+    """That the disk is full."""
+    return Trouble(f"{path}: no space left on the disk; free some and build again (no release was changed)")
