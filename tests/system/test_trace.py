@@ -69,7 +69,6 @@ def test_what_is_secret_is_in_no_span_metric_or_log(traced_shop: LocalSystem, co
 
 
 PLACES = {
-    ("orders", "SELECT prices"),
     ("orders", "INSERT atoll.outbox"),
     ("orders", "COMMIT"),
     ("orders", "send order.created"),

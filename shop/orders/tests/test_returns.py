@@ -33,11 +33,12 @@ from shop_contracts import (
     Return,
     ReturnOrder,
 )
-from shop_orders.outcomes import cancel_order, confirm_order
+from shop_orders.outcomes import cancel_order, confirm_orders
 from shop_orders.placing import place_order
 from shop_orders.return_saga import NO_PARCEL, NO_REFUND, return_goods
 from shop_orders.returning import get_return, return_order
 from shop_orders.settings import OrderSettings
+from shop_orders.store import PriceList
 
 ADA = Caller("ada")
 SOON = 30.0  # seconds; a guard, each of these takes far less
@@ -70,10 +71,10 @@ class Shop:
 
     async def paid_order(self) -> OrderId:
         async with self.database.work() as work:
-            order = await place_order(PlaceOrder((Item("A1", 2), Item("B2", 1))), ADA, work)
+            order = await place_order(PlaceOrder((Item("A1", 2), Item("B2", 1))), ADA, work, PriceList(self.database))
         async with self.database.work() as work:
             event = PaymentCaptured(order.id, PaymentId(uuid.uuid4()), order.total, order.currency)
-            await confirm_order(event, work)
+            await confirm_orders([event], work)
         return order.id
 
     async def ask(self, order_id: OrderId, caller: Caller = ADA) -> Return:
@@ -187,7 +188,7 @@ async def test_twenty_who_ask_at_once_get_one_return(open_shop: Open) -> None:
 async def test_what_is_not_paid_not_there_or_not_yours_cannot_be_returned(open_shop: Open) -> None:
     shop = await open_shop()
     async with shop.database.work() as work:
-        unpaid = await place_order(PlaceOrder((Item("A1", 1),)), ADA, work)
+        unpaid = await place_order(PlaceOrder((Item("A1", 1),)), ADA, work, PriceList(shop.database))
     with pytest.raises(NotReturnable, match="pending"):
         await shop.ask(unpaid.id)
     with pytest.raises(NotFound):

@@ -25,12 +25,13 @@ from shop_contracts import (
     PaymentId,
     PlaceOrder,
 )
+from shop_orders import store
 from shop_orders.order_list import OrderList
-from shop_orders.outcomes import cancel_order, confirm_order, decline_order
+from shop_orders.outcomes import cancel_order, confirm_orders, decline_order
 from shop_orders.placing import place_order
 from shop_orders.pricing import CURRENCIES
 from shop_orders.reading import get_order, list_orders
-from shop_orders.store import read_prices
+from shop_orders.store import PriceList
 
 SKUS = [letter + digit for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" for digit in "123456789"]
 T = TypeVar("T")
@@ -44,14 +45,14 @@ def ada() -> Caller:
 
 async def place(database: Database, caller: Caller) -> Order:
     async with database.work() as work:
-        return await place_order(ONE, caller, work)
+        return await place_order(ONE, caller, work, PriceList(database))
 
 
 async def place_and_die(database: Database, caller: Caller) -> Order:
     """Just before the commit."""
     with suppress(ZeroDivisionError):
         async with database.work() as work:
-            order = await place_order(ONE, caller, work)
+            order = await place_order(ONE, caller, work, PriceList(database))
             raise ZeroDivisionError
     return order
 
@@ -75,7 +76,7 @@ async def cancel(database: Database, caller: Caller, order: Order) -> Order:
 
 async def capture(database: Database, order: Order, amount: int | None = None) -> None:
     event = PaymentCaptured(order.id, PaymentId(uuid.uuid4()), amount or order.total, order.currency)
-    await again(database, lambda work: confirm_order(event, work))
+    await again(database, lambda work: confirm_orders([event], work))
 
 
 async def decline(database: Database, order: Order) -> None:
@@ -93,10 +94,43 @@ async def subjects(database: Database, order: Order) -> list[str]:
 
 
 async def test_each_article_has_a_sensible_price_in_each_currency(database: Database) -> None:
-    async with database.work() as work:
-        lists = {currency: await read_prices(work, SKUS, currency) for currency in CURRENCIES}
-    assert {len(prices) for prices in lists.values()} == {26 * 9}
+    lists = {currency: await PriceList(database).prices(currency) for currency in CURRENCIES}
+    assert {frozenset(prices) for prices in lists.values()} == {frozenset(SKUS)}
     assert (lists["EUR"]["A1"], lists["EUR"]["Z9"], lists["USD"]["A1"], lists["GBP"]["A1"]) == (99, 23_399, 109, 84)
+
+
+async def test_a_new_price_is_seen_when_the_old_ones_are_no_longer_fresh(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices = PriceList(database)
+    before = (await prices.prices("EUR"))["A1"]
+    async with database.work() as work:
+        await work.execute("UPDATE prices SET amount = amount + 1 WHERE currency = 'EUR' AND sku = 'A1'")
+    try:
+        assert (await prices.prices("EUR"))["A1"] == before
+        monkeypatch.setattr(store, "FRESH", 0.0)
+        assert (await prices.prices("EUR"))["A1"] == before + 1
+    finally:
+        async with database.work() as work:
+            await work.execute("UPDATE prices SET amount = $1 WHERE currency = 'EUR' AND sku = 'A1'", before)
+
+
+async def test_payments_that_come_together_confirm_each_order_and_one_conflict_lets_none_through(
+    database: Database, ada: Caller
+) -> None:
+    placed = [await place(database, ada) for _ in range(5)]
+    events = [PaymentCaptured(order.id, PaymentId(uuid.uuid4()), order.total, order.currency) for order in placed]
+    with pytest.raises(StreamConflict):
+        async with database.work() as work:
+            await confirm_orders(events, work)
+            await asyncio.create_task(cancel(database, ada, placed[3]))  # somebody else, before the commit
+    assert [(await read(database, ada, order)).status for order in placed] == ["pending"] * 3 + ["cancelled", "pending"]
+    async with database.work() as work:
+        await confirm_orders(events, work)
+    assert [(await read(database, ada, order)).status for order in placed] == ["confirmed"] * 3 + [
+        "cancelled",
+        "confirmed",
+    ]
 
 
 async def test_an_order_and_its_event_commit_together_or_not_at_all(database: Database, ada: Caller) -> None:
@@ -155,7 +189,7 @@ async def test_cancelling_again_finds_it_done_and_tells_nobody_twice(database: D
 async def test_a_payment_for_a_strangers_order_is_let_go(database: Database) -> None:
     stranger = PaymentCaptured(uuid.uuid4(), PaymentId(uuid.uuid4()), 1, "EUR")  # type: ignore[arg-type]
     async with database.work() as work:
-        await confirm_order(stranger, work)
+        await confirm_orders([stranger], work)
 
 
 async def test_capture_and_cancellation_that_race_end_as_the_table_says(database: Database, ada: Caller) -> None:

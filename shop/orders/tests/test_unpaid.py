@@ -12,8 +12,9 @@ from atoll.service import Caller
 from shop_contracts import Item, OrderId, OrderStatus, PaymentCaptured, PaymentId, PlaceOrder
 from shop_orders.order import NOT_PAID, Order
 from shop_orders.order_list import OrderList
-from shop_orders.outcomes import confirm_order
+from shop_orders.outcomes import confirm_orders
 from shop_orders.placing import place_order
+from shop_orders.store import PriceList
 from shop_orders.unpaid import AT_ONCE, UnpaidOrders
 
 AT_LAST = 0.0  # seconds: each order that waits is overdue
@@ -30,7 +31,7 @@ async def no_others(database: Database, orders: OrderList) -> None:
 
 async def place(database: Database, orders: OrderList) -> OrderId:
     async with database.work() as work:
-        placed = await place_order(PlaceOrder((Item("A1", 2),)), Caller(str(uuid.uuid4())), work)
+        placed = await place_order(PlaceOrder((Item("A1", 2),)), Caller(str(uuid.uuid4())), work, PriceList(database))
     await orders.caught_up()
     return placed.id
 
@@ -40,7 +41,7 @@ async def pay(database: Database, order_id: OrderId) -> None:
     while True:
         try:
             async with database.work() as work:
-                return await confirm_order(event, work)
+                return await confirm_orders([event], work)
         except StreamConflict:
             continue  # as the consumer does
 
@@ -85,7 +86,7 @@ async def test_a_paid_order_stays_even_if_the_read_model_does_not_know_yet(datab
 
 async def place_unlisted(database: Database) -> OrderId:
     async with database.work() as work:
-        return (await place_order(PlaceOrder((Item("A1", 2),)), Caller("x"), work)).id
+        return (await place_order(PlaceOrder((Item("A1", 2),)), Caller("x"), work, PriceList(database))).id
 
 
 async def test_a_payment_that_races_the_end_of_the_time_wins_or_comes_too_late(

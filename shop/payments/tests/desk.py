@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from atoll.contracts import Event, NotFound, new_id
@@ -68,6 +69,9 @@ class Unit:
     async def claim(self, wanted: Payment) -> Payment:
         return self._payments.setdefault(wanted.order_id, wanted)
 
+    async def claim_all(self, wanted: Sequence[Payment]) -> list[Payment]:
+        return [await self.claim(one) for one in wanted]
+
     async def lock(self, payment_id: PaymentId) -> Payment:
         for payment in self._payments.values():
             if payment.id == payment_id:
@@ -83,6 +87,10 @@ class Unit:
 
     async def save(self, payment: Payment) -> None:
         self._payments[payment.order_id] = payment
+
+    async def save_all(self, payments: Sequence[Payment]) -> None:
+        for payment in payments:
+            await self.save(payment)
 
     async def publish(self, event: Event) -> None:
         self._published.append(event)

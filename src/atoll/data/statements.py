@@ -14,6 +14,7 @@ METRIC = "db.client.operation.duration"
 LONGEST = 2_000  # characters of a statement that are told
 _LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$.])\d+(?:\.\d+)?\b")
 _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+([a-z_][\w.\"]*)", re.IGNORECASE)
+_CHANGE = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\s+(?:INTO\s+|FROM\s+)?(?!SET\b)([a-z_][\w.\"]*)", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]+")
 _SILENT = frozenset({"BEGIN", "BEGIN;"})  # tells nothing that the first statement does not
 
@@ -42,9 +43,12 @@ def statement_plan(statement: str) -> SpanPlan:
     told = " ".join(_LITERAL.sub("?", statement).split())[:LONGEST]
     words = _WORD.search(told)
     verb = words.group().upper() if words else "SQL"
-    attributes: dict[str, Value] = {"db.system.name": "postgresql", "db.operation.name": verb, "db.query.text": told}
     found = _TABLE.search(told)
-    table = found.group(1) if found else ""
+    if verb == "WITH" and (changes := list(_CHANGE.finditer(told))):  # what it is for stands last
+        verb, table = changes[-1].group(1).upper(), changes[-1].group(2)
+    else:
+        table = found.group(1) if found else ""
+    attributes: dict[str, Value] = {"db.system.name": "postgresql", "db.operation.name": verb, "db.query.text": told}
     if table:
         attributes["db.collection.name"] = table
     name = f"{verb} {table}".strip()

@@ -16,7 +16,7 @@ from atoll.messaging.broker import Broker
 from atoll.messaging.consumers import note_seen, paused_subjects
 from atoll.messaging.handling import Handling
 from atoll.messaging.incoming import Routes
-from atoll.messaging.pump import Limits, Pump
+from atoll.messaging.pump import Limits, Lots, Pump
 from atoll.service import Handler
 
 log = logging.getLogger("atoll.messaging")
@@ -56,6 +56,7 @@ class Consumer:
         self._window = policy.window
         self._routes = Routes(subscriptions, policy=policy, batched=batched, upcasters=upcasters)
         self._limits = Limits(policy, self._routes)
+        self._lots = self._new_lots()
         self._pumps: dict[int, Pump] = {}
         self._retrying: asyncio.Task[None] | None = None
         self._partitions = Partitions(
@@ -74,6 +75,7 @@ class Consumer:
             self._retrying.cancel()
             await asyncio.gather(self._retrying, return_exceptions=True)
             self._retrying = None
+        self._lots.stop()
         await self._partitions.stop()
 
     @property
@@ -90,6 +92,7 @@ class Consumer:
             group=self._group,
             partition=partition,
             limits=self._limits,
+            batches=self._lots.batches,
             window=self._window,
             wanted=self._wanted,
         )
@@ -101,7 +104,12 @@ class Consumer:
             self._pumps.pop(partition, None)  # not before: if this is cancelled, `_lost` must find it
 
     async def _lost(self) -> None:
+        self._lots.stop()
         await asyncio.gather(*(self._released(partition) for partition in list(self._pumps)))
+        self._lots = self._new_lots()
+
+    def _new_lots(self) -> Lots:
+        return Lots(Handling(self._database, self._routes, consumer=self._group), self._routes, self._limits)
 
     async def _wanted(self) -> frozenset[str]:
         async with self._database.connection() as connection:

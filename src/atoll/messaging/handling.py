@@ -18,7 +18,8 @@ from atoll.messaging.inbox import Admission, admit, admit_all, remember
 from atoll.messaging.incoming import Failure, Incoming, Message, Routes, Undecodable, failure_of, lot_of
 from atoll.messaging.spans import messaging_plan
 from atoll.service import Request, current_request
-from atoll.service.tracing import CONSUMER, kept_plan, traced
+from atoll.service.origins import Origins
+from atoll.service.tracing import CONSUMER, SpanPlan, kept_plan, traced
 
 log = logging.getLogger("atoll.messaging")
 T = TypeVar("T")
@@ -181,6 +182,11 @@ class Handling:
                 span.set("messaging.destination.partition.id", str(incoming.message.partition))
             await self._attempt_once(incoming, enter)
 
+    def _plan_of_one(self, subject: str) -> SpanPlan:
+        """Of a span below no other here: the lot's own counts and times it."""
+        told = {"messaging.operation.type": "process", "messaging.destination.name": subject}
+        return kept_plan(f"process one {subject}", lambda: SpanPlan(f"process {subject}", CONSUMER, told))
+
     async def _attempt_once(self, incoming: Incoming, enter: Entry) -> None:
         limit = incoming.policy.deadline
         deadline = time.monotonic() + limit
@@ -192,6 +198,8 @@ class Handling:
                 crash_point("before-inbox")
                 if await enter(work) is Admission.FRESH:
                     request.scope[Work] = work
+                    if incoming.together:
+                        request.scope[Origins] = Origins(self._plan_of_one(incoming.message.subject), incoming.origins)
                     crash_point("after-inbox")
                     await incoming.handler(request)
                     crash_point("after-handler")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from atoll.contracts import Event, Upcaster, decoder_for_event
@@ -31,7 +31,8 @@ class Message:
 class Incoming:
     """A message whose event could be decoded. event: what the handler gets; a list of one where it wants lists.
 
-    together: of a lot, how many messages it is; links: where they come from, as far as they tell.
+    together: of a lot, how many messages it is; links: where they come from, as far as they tell; origins: the headers of
+    each, by its event's identity.
     """
 
     message: Message
@@ -41,6 +42,7 @@ class Incoming:
     policy: EventPolicy
     together: int = 0
     links: tuple[Context, ...] = ()
+    origins: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ def lot_of(incomings: Sequence[Incoming], events: list[Any]) -> Incoming:
     """
     origins = (context_of(one.headers.get("traceparent", "")) for one in incomings)
     links = tuple(context for context in origins if context is not None)
-    return replace(incomings[0], event=events, headers={}, together=len(incomings), links=links)
+    headers = {id(one.event[0]): one.headers for one in incomings}
+    return replace(incomings[0], event=events, headers={}, together=len(incomings), links=links, origins=headers)
 
 
 class Undecodable(Exception):

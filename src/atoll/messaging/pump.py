@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from atoll.contracts import Unavailable
@@ -33,10 +33,41 @@ class Limits:
         self.own = {subject: asyncio.Semaphore(bound) for subject, bound in bounds.items() if bound is not None}
 
 
+Lotted = tuple["Pump", Delivery, Incoming]
+
+
+class Lots:
+    """What all partitions of an instance share for handlers of lists. handling: of the whole instance, stopped with it."""
+
+    def __init__(self, handling: Handling, routes: Routes, limits: Limits) -> None:
+        self._handling = handling
+        self.batches = {
+            subject: Batch(limits.all, routes.policy(subject).batch, self._handle) for subject in routes.batched
+        }
+
+    def stop(self) -> None:
+        """Attempts that run go on to their end; none begins any more, and what waits stays with the broker."""
+        self._handling.stop()
+
+    async def _handle(self, lot: Sequence[Lotted]) -> None:
+        try:
+            await self._handling.batch([incoming for _, _, incoming in lot])
+            crash_point("before-acknowledge")
+            for _, delivery, _ in lot:
+                await delivery.acknowledge()
+            crash_point("after-acknowledge")
+        except Stopping:
+            log.debug("%d messages of %s stay with the broker", len(lot), lot[0][1].subject)
+        finally:
+            for pump, delivery, _ in lot:
+                pump.done(delivery)
+
+
 class Pump:
     """Reads one partition as long as it is ours. wanted: asks which subjects are not paused.
 
-    limits: handlers at once, see `Limits`. window: messages held at once, handled or waiting for their turn.
+    limits: handlers at once, see `Limits`. window: messages held at once, handled or waiting for their turn. batches: where the
+    messages go whose handlers want lists, by subject; all partitions of an instance share them, so that lots become large.
     """
 
     def __init__(
@@ -48,6 +79,7 @@ class Pump:
         group: str,
         partition: int,
         limits: Limits,
+        batches: Mapping[str, Batch[Lotted]],
         window: int,
         wanted: Callable[[], Awaitable[frozenset[str]]],
     ) -> None:
@@ -61,7 +93,7 @@ class Pump:
         self._wanted = wanted
         self._stale = asyncio.Event()
         self._lanes = Lanes(limits.all, self._broken)
-        self._batches = self._new_batches()
+        self._batches = batches
         self._stopping = False
         self._reading: asyncio.Task[None] | None = None
         self._held: dict[int, tuple[Delivery, float]] = {}
@@ -130,17 +162,10 @@ class Pump:
                 return sorted(wanted)
             await self._stale.wait()
 
-    def _new_batches(self) -> dict[str, Batch[tuple[Delivery, Incoming]]]:
-        return {
-            subject: Batch(self._limits.all, self._routes.policy(subject).batch, self._handle_batch)
-            for subject in self._routes.batched
-        }
-
     async def _start_over(self) -> None:
         """What waited comes again with the next subscription, so only what runs is finished."""
         await self._lanes.drain()
         self._lanes = Lanes(self._limits.all, self._broken)
-        self._batches = self._new_batches()
         self._held.clear()
         self._retrying.clear()
 
@@ -181,7 +206,7 @@ class Pump:
             return
         key = incoming.message.key
         if (batch := self._batches.get(delivery.subject)) is not None:
-            self._lanes.submit_to(key, batch, (delivery, incoming))
+            self._lanes.submit_to(key, batch, (self, delivery, incoming))
         else:
             own = self._limits.own.get(delivery.subject)
             self._lanes.submit(key, lambda: self._handle(delivery, self._handling.live(incoming)), own)
@@ -197,18 +222,9 @@ class Pump:
         finally:
             self._held.pop(delivery.sequence, None)
 
-    async def _handle_batch(self, lot: Sequence[tuple[Delivery, Incoming]]) -> None:
-        try:
-            await self._handling.batch([incoming for _, incoming in lot])
-            crash_point("before-acknowledge")
-            for delivery, _ in lot:
-                await delivery.acknowledge()
-            crash_point("after-acknowledge")
-        except Stopping:
-            log.debug("%d messages of %s stay with the broker", len(lot), lot[0][0].subject)
-        finally:
-            for delivery, _ in lot:
-                self._held.pop(delivery.sequence, None)
+    def done(self, delivery: Delivery) -> None:
+        """A message of a lot is dealt with, or stays with the broker."""
+        self._held.pop(delivery.sequence, None)
 
     async def _retry(self, seq: int) -> None:
         following: int | None = seq

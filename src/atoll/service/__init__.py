@@ -8,6 +8,7 @@ from atoll.service.context import current_request
 from atoll.service.handlers import Header, consumes, implements
 from atoll.service.health import Health, HealthReport
 from atoll.service.lifecycle import Component, Lifecycle
+from atoll.service.origins import handling
 from atoll.service.plan import Sources, bind
 from atoll.service.request import Caller, Handler, Layer, Request
 from atoll.service.resilience import Resilience
@@ -32,5 +33,6 @@ __all__ = [
     "bind",
     "consumes",
     "current_request",
+    "handling",
     "implements",
 ]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 
 from atoll.contracts import Conflict, NotFound
-from atoll.data import Work, load
-from atoll.service import Caller, consumes, implements
+from atoll.data import Work, load, load_all
+from atoll.service import Caller, consumes, handling, implements
 from shop_contracts import CancelOrder, OrderId, Orders, PaymentCaptured, PaymentDeclined
 from shop_contracts import Order as OrderView
 from shop_orders.order import Order
@@ -29,11 +29,18 @@ async def cancel_order(command: CancelOrder, caller: Caller, work: Work) -> Orde
 
 
 @consumes(PaymentCaptured)
-async def confirm_order(event: PaymentCaptured, work: Work) -> None:
-    """The order is paid, if what came in is what it costs; another amount goes to the dead letters, for a person to see."""
-    order = await _paid_order(work, event.order_id)
-    if order is None:
-        return
+async def confirm_orders(events: list[PaymentCaptured], work: Work) -> None:
+    """The orders are paid, if what came in is what they cost; another amount goes to the dead letters, for a person to see."""
+    orders = await load_all(work, Order, (event.order_id for event in events))
+    for event in events:
+        with handling(event):
+            if (order := orders.get(event.order_id)) is None:
+                _note_unknown(event.order_id)
+            else:
+                await _confirm(order, event, work)
+
+
+async def _confirm(order: Order, event: PaymentCaptured, work: Work) -> None:
     if (event.amount, event.currency) != (order.total, order.currency):
         raise Conflict(
             f"order {order.id} costs {order.total} {order.currency}, but {event.amount} {event.currency} were captured"
@@ -45,15 +52,15 @@ async def confirm_order(event: PaymentCaptured, work: Work) -> None:
 @consumes(PaymentDeclined)
 async def decline_order(event: PaymentDeclined, work: Work) -> None:
     """The order cannot be paid."""
-    order = await _paid_order(work, event.order_id)
-    if order is not None:
-        order.decline(f"payment declined: {event.reason}")
-        await save_order(work, order)
-
-
-async def _paid_order(work: Work, order_id: OrderId) -> Order | None:
     try:
-        return await load(work, Order, order_id)
-    except NotFound:  # machines may charge for orders of their own; they are none of ours
-        _log.warning("a payment for order %s, which is not in the books", order_id)
-        return None
+        order = await load(work, Order, event.order_id)
+    except NotFound:
+        _note_unknown(event.order_id)
+        return
+    order.decline(f"payment declined: {event.reason}")
+    await save_order(work, order)
+
+
+def _note_unknown(order_id: OrderId) -> None:
+    """Machines may charge for orders of their own; they are none of ours."""
+    _log.warning("a payment for order %s, which is not in the books", order_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from atoll.contracts import DeadlineExceeded, Unavailable, new_id
-from atoll.data import Database, Work
+from atoll.data import Work
 from atoll.service import Caller, implements
 from shop_contracts import (
     ChargeRequest,
@@ -16,26 +16,25 @@ from shop_contracts import (
 )
 from shop_contracts import Order as OrderView
 from shop_orders.order import Order
-from shop_orders.pricing import Cart, check_currency, fill_cart, skus_of
-from shop_orders.store import Reads, read_prices, save_order
+from shop_orders.pricing import Cart, check_currency, fill_cart
+from shop_orders.store import PriceList, save_order
 
 
 @implements(Orders.place)
-async def place_order(command: PlaceOrder, caller: Caller, work: Work) -> OrderView:
+async def place_order(command: PlaceOrder, caller: Caller, work: Work, prices: PriceList) -> OrderView:
     """Stores the order and tells everyone, in one transaction; its payment comes by event."""
-    order = Order.place(UserId(caller.subject), await _fill(command, work), command.card)
+    order = Order.place(UserId(caller.subject), await _fill(command, prices), command.card)
     await save_order(work, order)
     return order.view()
 
 
 @implements(Orders.quote)
-async def quote_order(command: PlaceOrder, database: Database, payments: Payments) -> Quote:
+async def quote_order(command: PlaceOrder, prices: PriceList, payments: Payments) -> Quote:
     """Asks the payment service whether it would accept the total. The order id is made up: a dry run leaves no trace.
 
     No unit of work: a connection must not be held while another service is asked.
     """
-    async with database.connection() as connection:
-        cart = await _fill(command, connection)
+    cart = await _fill(command, prices)
     request = ChargeRequest(new_id(OrderId), cart.total, cart.currency, dry_run=True, card=command.card)
     try:
         charge = await payments.charge(request)
@@ -44,7 +43,6 @@ async def quote_order(command: PlaceOrder, database: Database, payments: Payment
     return Quote(cart.total, cart.currency, charge.accepted)
 
 
-async def _fill(command: PlaceOrder, source: Reads) -> Cart:
+async def _fill(command: PlaceOrder, prices: PriceList) -> Cart:
     check_currency(command.currency)
-    prices = await read_prices(source, skus_of(command.items), command.currency)
-    return fill_cart(command.items, prices, command.currency)
+    return fill_cart(command.items, await prices.prices(command.currency), command.currency)

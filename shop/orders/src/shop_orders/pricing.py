@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,11 +48,6 @@ def fill_cart(items: Sequence[Item], prices: Mapping[str, int], currency: str) -
         what = f"cost more than {MAX_TOTAL // 100:,} {currency} together; place several orders"
         raise Invalid(f"items: {what}", fields=[FieldError("items", what)])
     return Cart(lines, total, currency)
-
-
-def skus_of(items: Iterable[Item]) -> list[str]:
-    """Each sku once, in order."""
-    return list(dict.fromkeys(item.sku for item in items))
 
 
 def _refuse_unknown(items: Sequence[Item], prices: Mapping[str, int]) -> None:

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+import time
+from collections.abc import AsyncIterator, Mapping
+from math import inf
 
 from atoll.contracts import NotFound
-from atoll.data import Row, Work, load, save
+from atoll.data import Database, Work, load, save_on_commit
 from atoll.service import Caller
 from shop_contracts import OrderId
 from shop_orders.order import Order
 
-_PRICES = "SELECT sku, amount FROM prices WHERE currency = $1 AND sku = ANY($2)"
+_PRICES = "SELECT sku, amount FROM prices WHERE currency = $1"
+FRESH = 5.0  # seconds that a price is used before it is read again: so much later a new one is seen
 
 
-class Reads(Protocol):
-    """What can be read with: a unit of work, or a connection on its own."""
+class PriceList:
+    """Minor units by currency and sku, as the table says, kept for `FRESH` seconds. The list of a currency is small."""
 
-    async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
-        """All rows."""
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lists: dict[str, tuple[float, dict[str, int]]] = {}
+
+    async def prices(self, currency: str) -> Mapping[str, int]:
+        """Each sku that has a price in this currency, and its price."""
+        read_at, found = self._lists.get(currency, (-inf, {}))
+        now = time.monotonic()
+        if now - read_at > FRESH:
+            async with self._database.connection() as connection:
+                found = {row["sku"]: row["amount"] for row in await connection.fetch(_PRICES, currency)}
+            self._lists[currency] = now, found
+        return found
 
 
-async def read_prices(source: Reads, skus: Sequence[str], currency: str) -> dict[str, int]:
-    """Minor units by sku; a sku without a price is missing."""
-    return {row["sku"]: row["amount"] for row in await source.fetch(_PRICES, currency, skus)}
+async def price_list(database: Database) -> AsyncIterator[PriceList]:
+    """One of this process."""
+    yield PriceList(database)
 
 
 async def own_order(work: Work, order_id: OrderId, caller: Caller) -> Order:
@@ -38,9 +51,9 @@ async def own_order(work: Work, order_id: OrderId, caller: Caller) -> Order:
 
 
 async def save_order(work: Work, order: Order) -> None:
-    """Stores what was recorded and tells others, in one transaction. StreamConflict if somebody else was quicker."""
+    """Stores what was recorded and tells others, when the work commits: StreamConflict then, if somebody else was quicker."""
     news = order.news()
-    await save(work, order)
+    await save_on_commit(work, order)
     for event in news:
         await work.publish(event)
 

@@ -8,8 +8,11 @@ a cancellation comes in between, `void` gives the money back and lets no charge 
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from atoll.contracts import Event
@@ -18,6 +21,7 @@ from shop_payments.payment import Payment
 from shop_payments.provider import CardCharge, PaymentProvider
 
 CANCELLED = "cancelled"  # names the refund of a cancelled order
+About = Callable[[int], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,9 @@ class PaymentBook(Protocol):
     async def claim(self, wanted: Payment) -> Payment:
         """The payment of this order, locked until the unit of work ends: the one that is there, else ``wanted``, now stored."""
 
+    async def claim_all(self, wanted: Sequence[Payment]) -> list[Payment]:
+        """The same for payments of different orders, at once."""
+
     async def lock(self, payment_id: PaymentId) -> Payment:
         """The payment, locked until the unit of work ends. NotFound."""
 
@@ -51,6 +58,9 @@ class PaymentBook(Protocol):
 
     async def save(self, payment: Payment) -> None:
         """Stores a claimed payment's new state."""
+
+    async def save_all(self, payments: Sequence[Payment]) -> None:
+        """The same for many, at once."""
 
     async def publish(self, event: Event) -> None:
         """Tells others, when the unit of work commits."""
@@ -67,6 +77,38 @@ async def charge_order(book: PaymentBook, provider: PaymentProvider, demand: Dem
         case "captured" | "declined":
             payment.must_be_for(demand.amount, demand.currency)
             return payment
+
+
+async def charge_orders(
+    book: PaymentBook, provider: PaymentProvider, demands: Sequence[Demand], about: About = lambda _: nullcontext()
+) -> None:
+    """Charges many, all at the provider at the same time. If one of them fails, so does the unit of work.
+
+    about: what is done for the demand at that place is done within this, so that it can be told whose it is.
+    """
+    first = {demand.order_id: at for at, demand in reversed(list(enumerate(demands)))}
+    places = sorted(first.values())
+    wanted = [Payment.open(demands[at].order_id, demands[at].amount, demands[at].currency) for at in places]
+    claimed = dict(zip(places, await book.claim_all(wanted), strict=True))
+    fresh = [at for at in places if claimed[at].state == "open"]
+
+    async def decide(at: int) -> Payment:
+        with about(at):
+            payment = claimed[at].decide(await provider.charge(demands[at].charge()))
+            await book.publish(payment.news())
+            return payment
+
+    decided = await asyncio.gather(
+        *(decide(at) for at in fresh), return_exceptions=True
+    )  # none goes on behind our back
+    for outcome in decided:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    await book.save_all([payment for payment in decided if isinstance(payment, Payment)])
+    for at, demand in enumerate(demands):
+        if at not in fresh:  # decided or cancelled before, or asked for a second time here
+            with about(at):
+                await charge_order(book, provider, demand)
 
 
 async def cancel_charge(book: PaymentBook, provider: PaymentProvider, order_id: OrderId) -> Payment:
