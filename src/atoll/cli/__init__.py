@@ -32,6 +32,7 @@ VERBS = {
     "dashboard": ("atoll.cli.dashboard", "Serve the page about the running system."),
     "psql": ("atoll.cli.psql", "Open a service's database in psql."),
     "build": ("atoll.cli.build", "Build an immutable release of a service."),
+    "releases": ("atoll.cli.releases", "List releases, and which of them run; remove old ones."),
     "check": ("atoll.cli.check", "Look for mistakes in system.py."),
     "publish": ("atoll.cli.publish", "Write the system for Prometheus or Grafana."),
     "doctor": ("atoll.cli.doctor", "Look whether this machine has what it takes."),
