@@ -22,7 +22,7 @@ _KEPT = (
 )  # of the declared one, if another strategy is asked for
 
 
-class Wanted(msgspec.Struct, forbid_unknown_fields=True):
+class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is asked for, for this once; None: as declared. max_errors: percent. shadow: percent. The rest as in system.py."""
 
     strategy: str | None = None
