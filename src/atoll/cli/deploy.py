@@ -64,7 +64,7 @@ def _percent(ctx: click.Context, parameter: click.Parameter, text: str | None) -
 @system_option
 @click.pass_context
 def command(
-    ctx: click.Context, service: str, release: str, detach: bool, as_json: bool, system_file: str | None,
+    ctx: click.Context, /, service: str, release: str, detach: bool, as_json: bool, system_file: str | None,
     **wanted: Any,
 ) -> None:  # fmt: skip
     """Roll out a release of a service (a new build of it, if none is named; `dev` is the working tree) while it runs.

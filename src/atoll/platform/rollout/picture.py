@@ -15,16 +15,15 @@ _Value = Callable[[Figures], float | None]
 
 def picture(rollout: Rollout) -> str:
     """The whole drawing; text in it is escaped."""
-    return "\n".join(
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-            f'font-family="ui-sans-serif, system-ui, sans-serif" font-size="12">',
-            f"<title>{escape(_title(rollout))}</title>",
-            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
-            *_parts(rollout),
-            "</svg>\n",
-        )
+    font = 'font-family="ui-sans-serif, system-ui, sans-serif" font-size="12"'
+    lines = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" {font}>',
+        f"<title>{escape(_title(rollout))}</title>",
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+        *_parts(rollout),
+        "</svg>\n",
     )
+    return "\n".join(lines)
 
 
 def _parts(rollout: Rollout) -> Iterator[str]:
