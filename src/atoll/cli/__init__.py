@@ -40,6 +40,7 @@ VERBS = {
     "rollback": ("atoll.cli.rollback", "Go back to the release before."),
     "rollouts": ("atoll.cli.rollouts", "List rollouts; show what was measured and decided."),
     "check": ("atoll.cli.check", "Look for mistakes in system.py."),
+    "contract": ("atoll.cli.contract", "Compare what services promise with what runs; refuse what breaks somebody."),
     "publish": ("atoll.cli.publish", "Write the system for Prometheus or Grafana."),
     "doctor": ("atoll.cli.doctor", "Look whether this machine has what it takes."),
     "serve": ("atoll.cli.serve", "Run one service, configured by the environment."),
