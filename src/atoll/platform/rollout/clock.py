@@ -31,7 +31,7 @@ class RealClock:
 
     async def wait(self, event: asyncio.Event, seconds: float) -> None:
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(max(0.0, seconds)):
                 await event.wait()
         except TimeoutError:
             return

@@ -61,7 +61,8 @@ class Course:
         except Exception as error:
             why = str(error) if isinstance(error, (_Back, Trouble)) else f"{type(error).__name__}: {error}"
             self.rollout.reason = why
-            self._note("go back", why)
+            if self._last_text() != why:
+                self._note("go back", why)
             await self._back()
         else:
             if self.rollout.phase == "going back":

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from atoll.platform.rollout.analysis import Pair, difference, figures, judge, outcome_of, with_durations_of
+from atoll.platform.rollout.analysis import (
+    P99,
+    Pair,
+    difference,
+    figures,
+    judge,
+    outcome_of,
+    together,
+    with_durations_of,
+)
 from atoll.platform.rollout.clock import Clock
 from atoll.platform.rollout.elsewhere import Elsewhere
 from atoll.platform.rollout.fleet import Fleet, Reading
@@ -21,9 +30,9 @@ _ALARMS = frozenset({"restarts", "ready", "errors"})  # what need not wait for t
 
 @dataclass(slots=True)
 class Watcher:
-    """Watches the two releases of one rollout. baseline: what the stable one did when it last had traffic.
+    """Watches the two releases of one rollout. baseline: what the stable one did in all windows in which it had traffic.
 
-    told: called after each look.
+    usual_p99: the slowest of those windows. told: called after each look.
     """
 
     rollout: Rollout
@@ -35,6 +44,7 @@ class Watcher:
     told: Callable[[], None]
     checks: tuple[Callable[..., object], ...] = ()
     baseline: Sample | None = None
+    usual_p99: float = 0.0
     _trouble: str = field(default="", init=False)
 
     async def compare(self) -> None:
@@ -42,7 +52,7 @@ class Watcher:
         before = await self._measured()
         await self.clock.wait(self.wishes.changed, self.rollout.plan.interval)
         after = await self._measured()
-        self.baseline = difference(before.get(self.rollout.stable), after.get(self.rollout.stable))
+        self._remember(difference(before.get(self.rollout.stable), after.get(self.rollout.stable)))
 
     async def step(self) -> Outcome:
         """``passed``: on to the next step. ``failed``: back. ``unsure``: a person has decided meanwhile."""
@@ -70,16 +80,21 @@ class Watcher:
             if outcome == "unsure":
                 self._decide(window, findings, "watch on")
                 continue
-            if outcome == "passed" and self.rollout.share < 100 and window.pair is not None:
-                self.baseline = window.pair.stable
+            if outcome == "passed" and self.rollout.share < 100:
+                self._remember(window.known.stable)
             on = "hold" if self.rollout.paused else "go on"
             return self._decide(window, findings, "go back" if outcome == "failed" else on)
+
+    def _remember(self, stable: Sample) -> None:
+        self.baseline = stable if self.baseline is None else together(self.baseline, stable)
+        self.usual_p99 = max(self.usual_p99, stable.quantile(P99) or 0.0)
 
     async def _interval(self, window: _Window) -> tuple[Finding, ...]:
         """Look a few times; what is wrong beyond doubt is told at once."""
         plan = self.rollout.plan
-        for _ in range(LOOKS):
-            await self.clock.wait(self.wishes.changed, plan.interval / LOOKS)
+        began = self.clock.now()
+        for look in range(1, LOOKS + 1):
+            await self.clock.wait(self.wishes.changed, began + plan.interval * look / LOOKS - self.clock.now())
             if self.wishes.urgent:
                 return ()
             self.wishes.heard()
@@ -116,10 +131,11 @@ class Watcher:
         if window.warmed is not None:
             canary = with_durations_of(canary, difference(window.warmed.get(new), now.get(new)))
             stable = with_durations_of(stable, difference(window.warmed.get(old), now.get(old)))
-        if self.rollout.share == 100 and self.baseline is not None:
+        alone = self.rollout.share == 100 and self.baseline is not None
+        if alone and self.baseline is not None:
             stable = self.baseline
-        reached = new in now and now[new].reached
-        return Pair(canary, stable, self.clock.now() - window.began, reached, self._trouble)
+        reached, seconds = new in now and now[new].reached, self.clock.now() - window.began
+        return Pair(canary, stable, seconds, reached, self._trouble, alone, self.usual_p99 if alone else 0.0)
 
     async def _findings(self, window: _Window, *, last: bool) -> tuple[Finding, ...]:
         found = (
