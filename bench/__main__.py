@@ -1,4 +1,4 @@
-"""`python -m bench NAME [options]`: one benchmark. checkout and quote compare whole systems; the others measure one part each."""
+"""`python -m bench [NAME] [options]`: a benchmark, or all of them; `report FILE...`: results into the docs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import runpy
 import sys
 from pathlib import Path
 
-from bench.comparison.run import main
+from bench.comparison.benches import BENCHES
+from bench.comparison.publish import main as publish
+from bench.comparison.run import main as run
 
-COMPARISONS = ("checkout", "quote")
-PARTS = sorted(file.stem for file in Path(__file__).parent.glob("[!_]*.py"))
+# Those that are no comparison have a file and a way of their own.
+ALONE = sorted(file.stem for file in Path(__file__).parent.glob("[!_]*.py") if file.stem not in BENCHES)
 
 name = sys.argv[1] if len(sys.argv) > 1 else ""
-if name in COMPARISONS:
-    sys.exit(main(sys.argv[1:]))
-if name not in PARTS:
-    sys.exit(f"usage: python -m bench NAME [--help], with NAME one of: {', '.join((*COMPARISONS, *PARTS))}")
+if name == "report":
+    sys.exit(publish(sys.argv[2:]))
+if name in BENCHES or not name or name.startswith("-"):
+    sys.exit(run(sys.argv[1:]))
+if name not in ALONE:
+    sys.exit(f"usage: python -m bench [NAME] [--help], with NAME one of: {', '.join((*BENCHES, *ALONE, 'report'))}")
 sys.argv = [f"bench.{name}", *sys.argv[2:]]
 runpy.run_module(f"bench.{name}", run_name="__main__")

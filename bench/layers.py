@@ -3,12 +3,14 @@
 The handler waits once for the event loop, as a call over the network does (and once not at all). Hooks are attached, nothing
 fails. Beside: tenacity, stamina, pybreaker and purgatory around the same handler, each doing its one part.
 
-    python bench/layers.py [calls]
+    python -m bench.layers [--calls 20000] [--json]
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import json
 import platform
 import sys
 import time
@@ -27,6 +29,9 @@ from atoll.transport.http.client.writing import Written
 
 CALLS = 20_000
 ROUNDS = 7
+FOUND: dict[str, float] = {}  # what was measured
+TITLE = [""]  # of the table that is being measured
+QUIET = "--json" in sys.argv
 CLIENT_LIMIT, SERVER_LIMIT = 15.0, 10.0  # microseconds
 
 
@@ -100,9 +105,20 @@ def others(inner: Handler) -> Iterator[tuple[str, Callable[[], Awaitable[Any]]]]
     yield "purgatory: breaker", AsyncCircuitBreakerFactory()("payments")(call)
 
 
+def say(line: str) -> None:
+    if not QUIET:
+        print(line)
+
+
+def note(name: str, microseconds: float) -> None:
+    FOUND[f"{TITLE[0]}: {name.strip()} us"] = microseconds
+
+
 async def table(title: str, inner: Handler, calls: int) -> None:
     bare = await measured(inner, calls)
-    print(f"\n{title}: bare handler {bare:.2f} us")
+    TITLE[0] = title
+    note("bare handler", bare)
+    say(f"\n{title}: bare handler {bare:.2f} us")
     known = {"payments": [Endpoint(f"http://{number}", str(number)) for number in range(3)]}
     balancer = Balancer("payments", StaticRegistry(known))
     await balancer.start()
@@ -120,7 +136,9 @@ async def table(title: str, inner: Handler, calls: int) -> None:
     for name in ("rate_limit", "limit", "adaptive"):
         await row(f"  {name} (declared)", more[name], inner, bare, calls)
     for name, function in others(inner):
-        print(f"  {name:<28}{await measured_function(function, calls) - bare:>8.2f}")
+        cost = await measured_function(function, calls) - bare
+        note(name, cost)
+        say(f"  {name:<28}{cost:>8.2f}")
     await balancer.stop()
 
 
@@ -140,7 +158,8 @@ async def rows(
     for layer in reversed(layers.values()):
         whole = layer(whole)
     cost = await measured(whole, calls) - bare
-    print(f"{title:<30}{cost:>8.2f}  {'within' if cost <= limit else 'OVER'} {limit:g} us")
+    note(title, cost)
+    say(f"{title:<30}{cost:>8.2f}  {'within' if cost <= limit else 'OVER'} {limit:g} us")
     for name, layer in layers.items():
         await row(f"  {name}", layer, inner, bare, calls)
 
@@ -150,7 +169,9 @@ async def row(name: str, layer: Callable[[Handler], Handler], inner: Handler, ba
     around = layer(inner)
     if name.strip() == "breaker":
         around, bare = chosen(around), await measured(chosen(inner), calls)
-    print(f"{name:<30}{await measured(around, calls) - bare:>8.2f}")
+    cost = await measured(around, calls) - bare
+    note(name, cost)
+    say(f"{name:<30}{cost:>8.2f}")
 
 
 def chosen(handler: Handler) -> Handler:
@@ -164,10 +185,15 @@ def chosen(handler: Handler) -> Handler:
 
 
 async def main(calls: int) -> None:
-    print(f"{platform.machine()}, Python {platform.python_version()}, uvloop; microseconds over the bare handler")
+    say(f"{platform.machine()}, Python {platform.python_version()}, uvloop; microseconds over the bare handler")
     await table("waits once", after_a_turn, calls)
     await table("answers at once", at_once, calls)
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else CALLS))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=CALLS)
+    parser.add_argument("--json", action="store_true")
+    uvloop.run(main(parser.parse_args().calls))
+    if QUIET:
+        print(json.dumps(FOUND))

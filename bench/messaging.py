@@ -1,6 +1,6 @@
 """How fast events flow: unit of work -> outbox -> broker, and broker -> inbox and handler. On PostgreSQL and NATS of its own.
 
-    python -m bench.messaging [--events 20000] [--durable]
+    python -m bench.messaging [--events 20000] [--durable] [--json]
 
 One process does it all, on as many cores as the servers leave it. ``--durable``: PostgreSQL with fsync.
 """
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,6 +24,8 @@ from atoll.service import Request, Service
 from atoll.testing import NatsServer, PostgresServer
 
 Timed = Callable[[], Awaitable[Any]]
+FOUND: dict[str, float] = {}  # what was measured
+QUIET = "--json" in sys.argv
 
 
 class OrderCreated(Event, subject="order.created", key="order_id"):
@@ -42,7 +46,9 @@ async def seconds(what: Timed) -> float:
 
 
 def show(name: str, count: int, took: float) -> None:
-    print(f"{name:<58} {count / took:>9,.0f}/s   {took / count * 1e6:>7.1f} us")
+    FOUND[f"{name} /s"] = count / took
+    if not QUIET:
+        print(f"{name:<58} {count / took:>9,.0f}/s   {took / count * 1e6:>7.1f} us")
 
 
 async def spread(count: int, workers: int, one: Callable[[int], Awaitable[None]]) -> None:
@@ -126,9 +132,10 @@ async def latency(database: Database, handled: asyncio.Queue[float]) -> None:
         started = time.perf_counter()
         took.append(await handled.get() - started)
     took.sort()
-    print(
-        f"{'commit -> handler committed, idle system':<58} p50 {took[100] * 1e3:.1f} ms   p99 {took[197] * 1e3:.1f} ms"
-    )
+    name = "commit -> handler committed, idle system"
+    FOUND.update({f"{name}, p50 ms": took[100] * 1e3, f"{name}, p99 ms": took[197] * 1e3})
+    if not QUIET:
+        print(f"{name:<58} p50 {took[100] * 1e3:.1f} ms   p99 {took[197] * 1e3:.1f} ms")
 
 
 async def main(count: int, *, durable: bool) -> None:
@@ -186,6 +193,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--durable", action="store_true")
+    parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     asyncio.run(main(arguments.events, durable=arguments.durable))
+    if arguments.json:
+        print(json.dumps(FOUND))

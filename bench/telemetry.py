@@ -27,7 +27,9 @@ import uvloop
 from atoll.service.tracing import CLIENT, SERVER, SpanPlan, current_span
 from atoll.telemetry import Metrics, OtlpTracer, SpanQueue
 from atoll.telemetry.otlp_spans import encode_spans
-from bench.service import Item, Quote, load
+from bench.comparison.rate import Target, rate
+from bench.comparison.servers import BODY, JSON
+from bench.service import Item, Quote
 
 PARENT = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
 SPANS = 50_000
@@ -103,11 +105,12 @@ def started(role: str, variables: dict[str, str]) -> Iterator[tuple[int, int]]:
 def measure(variables: dict[str, str], seconds: float, connections: int) -> tuple[float, float]:
     """Requests a second, and microseconds of the service's CPU a request."""
     with started("serve", variables) as (port, pid):
-        uvloop.run(load(port, 0.5, connections))
+        target = Target(port, "POST", "/orders", JSON, BODY)
+        rate(target, connections, min(1.0, seconds))
         process = psutil.Process(pid)
         before = sum(process.cpu_times()[:2])
-        rate = uvloop.run(load(port, seconds, connections))
-        return rate, (sum(process.cpu_times()[:2]) - before) / (rate * seconds) * 1e6
+        found = rate(target, connections, seconds)
+        return found.requests / found.seconds, (sum(process.cpu_times()[:2]) - before) / found.requests * 1e6
 
 
 def spans() -> dict[str, float]:
@@ -169,9 +172,9 @@ def main() -> None:
     if chosen.json:
         print(json.dumps({"ways": medians, "rounds": found, "span_us": cost}))
         return
-    for way, (rate, spent) in medians.items():
+    for way, (achieved, spent) in medians.items():
         beside = f"{spent / medians['off'][1]:.2f} x off"
-        print(f"{way:16} {rate:9,.0f} requests/s  {spent:6.1f} us CPU a request  {beside}")
+        print(f"{way:16} {achieved:9,.0f} requests/s  {spent:6.1f} us CPU a request  {beside}")
     print("a span: " + ", ".join(f"{name} {value:.2f} us" for name, value in cost.items()))
 
 

@@ -22,6 +22,7 @@ from atoll.testing.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_WITHIN = 60.0  # seconds
+LOOK_EVERY = 0.05  # seconds between two looks whether something is ready
 # As atoll.platform.local.postgres starts it; PostgresServer alone is for tests and forgets.
 DURABLE = {
     "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "jit": "off", "io_method": "sync",
@@ -40,12 +41,10 @@ class DurableNats(NatsServer):
 
 
 @dataclass
-class Ground:
-    """Servers that run. jwks: the issuer's public keys. processes: name -> pid, of all that belongs to the candidate."""
+class Bare:
+    """A customer, and what was started. jwks: the issuer's public keys. processes: name -> pid, of all that is measured."""
 
     folder: Path
-    postgres: PostgresServer
-    nats: DurableNats
     token: str
     jwks: dict[str, Any]
     public_pem: str
@@ -72,11 +71,27 @@ class Ground:
         while ready and not answers(ready):
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"{name} did not start: {log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.05)
+            time.sleep(LOOK_EVERY)
+
+    def until(self, ready: str) -> None:
+        """Returns when a GET with the customer's token is answered 200."""
+        until = time.monotonic() + START_WITHIN
+        while not answers(ready, below=201, token=self.token):
+            if time.monotonic() > until:
+                raise RuntimeError(f"http://{ready} was not answered 200 within {START_WITHIN:g} s")
+            time.sleep(LOOK_EVERY)
 
     def end(self) -> None:
         """Ends what was spawned, the last first."""
         self._started.close()
+
+
+@dataclass
+class Ground(Bare):
+    """With PostgreSQL and NATS."""
+
+    postgres: PostgresServer = field(kw_only=True)
+    nats: DurableNats = field(kw_only=True)
 
 
 def ended(process: subprocess.Popen[bytes]) -> None:
@@ -88,13 +103,13 @@ def ended(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def answers(address: str) -> bool:
-    """address: host:port/path."""
+def answers(address: str, below: int = 500, token: str = "") -> bool:
+    """Whether a GET is answered by a status below that. address: host:port/path."""
     host, _, path = address.partition("/")
     connection = http.client.HTTPConnection(host, timeout=2)
     with suppress(OSError, http.client.HTTPException):
-        connection.request("GET", f"/{path}")
-        return connection.getresponse().status < 500
+        connection.request("GET", f"/{path}", headers={"authorization": f"Bearer {token}"} if token else {})
+        return connection.getresponse().status < below
     return False
 
 
@@ -102,21 +117,29 @@ def answers(address: str) -> bool:
 def ground(folder: Path) -> Iterator[Ground]:
     """PostgreSQL and NATS of its own, and one customer."""
     options = [part for name, value in DURABLE.items() for part in ("-c", f"{name}={value}")]
-    key = ECKey.generate_key("P-256", {"kid": "bench", "alg": "ES256", "use": "sig"})
     with PostgresServer(options=tuple(options)) as postgres, DurableNats() as nats:
-        found = Ground(
-            folder,
-            postgres,
-            nats,
-            token(key),
-            {"keys": [key.as_dict(private=False)]},
-            key.as_pem(private=False).decode(),
-        )
+        found = Ground(folder, *customer(), postgres=postgres, nats=nats)
         found.processes |= {"postgres": pid_of(postgres), "nats": pid_of(nats)}
         try:
             yield found
         finally:
             found.end()
+
+
+@contextmanager
+def bare_ground(folder: Path) -> Iterator[Bare]:
+    """No servers yet."""
+    found = Bare(folder, *customer())
+    try:
+        yield found
+    finally:
+        found.end()
+
+
+def customer() -> tuple[str, dict[str, Any], str]:
+    """A token, the keys to verify it with, and the same as PEM."""
+    key = ECKey.generate_key("P-256", {"kid": "bench", "alg": "ES256", "use": "sig"})
+    return token(key), {"keys": [key.as_dict(private=False)]}, key.as_pem(private=False).decode()
 
 
 def pid_of(server: PostgresServer | NatsServer) -> int:

@@ -24,7 +24,7 @@ END = b"\r\n\r\n"
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """requests: how many in all. body: JSON text, the same in each."""
+    """requests: how many in all, or seconds: for how long. body: JSON text, the same in each. token: "" for none."""
 
     port: int
     path: str
@@ -32,6 +32,9 @@ class Plan(msgspec.Struct, frozen=True):
     body: str
     requests: int
     connections: int
+    seconds: float = 0.0
+    method: str = "POST"
+    headers: dict[str, str] = {}
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -51,21 +54,32 @@ class Run:
     """What all connections share."""
 
     def __init__(self, plan: Plan) -> None:
-        self.left: Iterator[int] = iter(range(plan.requests))
+        self.left: Iterator[int] = for_a_time(plan.seconds) if plan.seconds else iter(range(plan.requests))
         self.request = prepared(plan)
         self.took: list[float] = []
         self.statuses: Counter[str] = Counter()
         self.sample = b""
 
 
+def for_a_time(seconds: float) -> Iterator[int]:
+    """Numbers until the time is over."""
+    until = time.monotonic() + seconds
+    number = 0
+    while time.monotonic() < until:
+        yield number
+        number += 1
+
+
 def prepared(plan: Plan) -> bytes:
     """The bytes of one request."""
     body = plan.body.encode()
-    head = (
-        f"POST {plan.path} HTTP/1.1\r\nhost: 127.0.0.1:{plan.port}\r\nauthorization: Bearer {plan.token}\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    headers = {"host": f"127.0.0.1:{plan.port}", **plan.headers}
+    if plan.token:
+        headers["authorization"] = f"Bearer {plan.token}"
+    if body:
+        headers |= {"content-type": "application/json", "content-length": str(len(body))}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"{plan.method} {plan.path} HTTP/1.1\r\n{lines}\r\n".encode() + body
 
 
 class Connection(asyncio.Protocol):
@@ -126,7 +140,7 @@ async def carry_out(plan: Plan) -> Report:
     run, loop = Run(plan), asyncio.get_running_loop()
     dones = [loop.create_future() for _ in range(plan.connections)]
     started, began = time.time(), time.perf_counter()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE + plan.seconds):
         await asyncio.gather(
             *(loop.create_connection(lambda done=done: Connection(run, done), "127.0.0.1", plan.port) for done in dones)  # type: ignore[misc]
         )

@@ -40,25 +40,30 @@ class Round(msgspec.Struct, frozen=True):
 
 
 class Work(msgspec.Struct, frozen=True):
-    """What is asked for: kind is "checkout" or "quote"."""
+    """What is asked for: kind is a benchmark's name. requests, or seconds where the load lasts for a time."""
 
     kind: str
     requests: int
     connections: int
+    seconds: float = 0.0
+
+
+Found = tuple[dict[str, float], dict[str, float]]  # figures, and CPU seconds a 1,000 requests by process
 
 
 def measure(candidate: Candidate, work: Work) -> Round:
     """A whole round on an empty folder. Wrong, if the candidate was."""
     load = os.getloadavg()
+    return Round(candidate.name, *whole_system(candidate, work), load)
+
+
+def whole_system(candidate: Candidate, work: Work) -> Found:
+    """Checkout or quote."""
     with tempfile.TemporaryDirectory(prefix="atoll-bench-") as folder, candidate.start(Path(folder)) as running:
-        if work.kind == "checkout":
-            figures, cpu = checkout(running, work)
-        else:
-            figures, cpu = quote(running, work)
-    return Round(candidate.name, figures, cpu, load)
+        return checkout(running, work) if work.kind == "checkout" else quote(running, work)
 
 
-def checkout(running: Running, work: Work) -> tuple[dict[str, float], dict[str, float]]:
+def checkout(running: Running, work: Work) -> Found:
     """Orders, until all of them are confirmed."""
     warm = min(WARM_UP, work.requests)
     drive(running, "/orders", 201, warm, work.connections)
@@ -79,7 +84,7 @@ def checkout(running: Running, work: Work) -> tuple[dict[str, float], dict[str, 
     return figures, used
 
 
-def quote(running: Running, work: Work) -> tuple[dict[str, float], dict[str, float]]:
+def quote(running: Running, work: Work) -> Found:
     """Quotes: nothing is written."""
     drive(running, "/quote", 200, min(WARM_UP, work.requests), work.connections)
     before = cpu_seconds(running.processes)
@@ -100,6 +105,7 @@ def replies(report: Report, requests: int, used: Mapping[str, float]) -> dict[st
         "slowest ms": report.slowest,
         "CPU s/1,000": sum(used.values()),
         "load CPU s/1,000": report.cpu / requests * 1000,
+        "load busy %": report.cpu / report.seconds * 100,
     }
 
 

@@ -50,7 +50,7 @@ def nameko(folder: Path) -> Iterator[Running]:
             "PYTHONPATH": str(ROOT),
         }
         for name, at in ports.items():
-            argv = [program, "run", "--config", CONFIG, f"bench.peers.nameko.{name}"]
+            argv: list[str | Path] = [program, "run", "--config", CONFIG, f"bench.peers.nameko.{name}"]
             own = {"DATABASE_URL": databases[name], "PORT": str(at)}
             on.spawn(name, argv, {**common, **own}, f"127.0.0.1:{at}/health")
         start_nginx(on, port, ports["orders"])

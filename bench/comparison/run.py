@@ -1,82 +1,113 @@
-"""`python -m bench checkout` and `python -m bench quote`: Atoll beside its peers, in turn, in one run.
+"""`python -m bench NAME`: one benchmark, everything that it compares in turn, in one run. Without a name: all of them.
 
-    python -m bench checkout|quote [--against floor,fastapi,...] [--orders N] [--connections 64] [--rounds R] [--json]
+    python -m bench [NAME] [--against floor,fastapi,...|all] [--orders N] [--connections 64] [--seconds S] [--rounds R] [--json]
 
-Every round starts a candidate on empty data, warms it up, and counts in its own databases that each accepted order was confirmed
-and captured exactly once. It prints medians, with the least and the most in brackets, and keeps everything in bench/results.
+NAME: checkout, quote, gateway, service, messaging, layers, startup, telemetry. Every round starts a candidate anew, on empty
+data, and warms it up; it counts only if its answers were right (checkout: each accepted order confirmed and captured exactly
+once). It prints medians, with the least and the most in brackets, and keeps everything in bench/results; `python -m bench
+report FILE...` writes that into docs/performance.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 import msgspec
 
-from bench.comparison.candidate import Candidate
-from bench.comparison.candidates import CANDIDATES
-from bench.comparison.measure import Round, Work, Wrong, measure
+from bench.comparison.benches import BENCHES, Bench, Entrant
+from bench.comparison.measure import Round, Work, Wrong
 from bench.comparison.report import Results, keep, table, this_machine
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit status: 1 if a candidate was wrong or cannot run here."""
     options = parsed(arguments)
-    work = Work(options.kind, options.orders, options.connections)
+    kinds = [options.kind] if options.kind else list(BENCHES)
     try:
-        chosen = [found(name) for name in dict.fromkeys(["atoll", *options.against.split(",")]) if name]
-        results = Results(this_machine(), work, in_turn(chosen, work, options.rounds))
+        for kind in kinds:
+            carry_out(BENCHES[kind], options, everything=not options.kind or options.against == "all")
     except Wrong as error:
         print(error, file=sys.stderr)
         return 1
-    file = keep(results)
-    if options.json:
-        print(msgspec.json.encode(results).decode())
-        return 0
-    machine = results.machine
-    print(f"\n{machine.date} UTC, {machine.cores} x {machine.cpu}, {machine.memory} GiB, {machine.system}")
-    print(", ".join(f"{name} {version}" for name, version in machine.versions.items()))
-    print(f"{work.requests} requests, {work.connections} connections, {options.rounds} rounds\n")
-    print(table(results.rounds))
-    print(f"\nkept in {file}")
     return 0
 
 
-def in_turn(candidates: Sequence[Candidate], work: Work, rounds: int) -> list[Round]:
+def carry_out(bench: Bench, options: argparse.Namespace, *, everything: bool) -> None:
+    """One benchmark, printed and kept."""
+    rounds = options.rounds or bench.rounds
+    seconds = options.seconds or bench.seconds
+    work = Work(bench.kind, options.orders or bench.requests, options.connections, seconds)
+    chosen = able(bench) if everything else named(bench, options.against)
+    results = Results(this_machine(), work, in_turn(chosen, work, rounds))
+    file = keep(results)
+    if options.json:
+        print(msgspec.json.encode(results).decode())
+        return
+    machine = results.machine
+    print(
+        f"\n{bench.title}\n{machine.date} UTC, {machine.cores} x {machine.cpu}, {machine.memory} GiB, {machine.system}"
+    )
+    print(", ".join(f"{name} {version}" for name, version in machine.versions.items()))
+    print(f"{amount(work)}, {rounds} rounds\n\n{table(results.rounds)}\n\nkept in {file}", flush=True)
+
+
+def amount(work: Work) -> str:
+    """How much was asked for."""
+    much = f"{work.seconds:g} s" if work.seconds else f"{work.requests:,} requests"
+    return f"{much}, {work.connections} connections"
+
+
+def in_turn(entrants: Sequence[Entrant], work: Work, rounds: int) -> list[Round]:
     """A B C, A B C, ...; progress on standard error."""
     found = []
     for at in range(1, rounds + 1):
-        for candidate in candidates:
+        for entrant in entrants:
+            load = os.getloadavg()
             try:
-                found.append(measure(candidate, work))
-            except Wrong as error:
-                raise Wrong(f"{candidate.name}: {error}") from None
+                found.append(Round(entrant.name, *entrant.measure(work), load))
+            except (Wrong, RuntimeError) as error:
+                raise Wrong(f"{entrant.name}: {error}") from None
             figures = ", ".join(f"{name} {value:.4g}" for name, value in found[-1].figures.items())
-            print(
-                f"{candidate.name} {at}/{rounds}: {figures}; load {found[-1].load[0]:.1f}", file=sys.stderr, flush=True
-            )
+            print(f"{entrant.name} {at}/{rounds}: {figures}; load {load[0]:.1f}", file=sys.stderr, flush=True)
     return found
 
 
-def found(name: str) -> Candidate:
-    """Wrong if there is none of that name, or if it cannot run here."""
-    if name not in CANDIDATES:
-        raise Wrong(f"there is no candidate {name!r}; there are: {', '.join(CANDIDATES)}")
-    candidate = CANDIDATES[name]
-    if missing := candidate.missing():
+def able(bench: Bench) -> list[Entrant]:
+    """All that can run here; the others are told of."""
+    lacking = {entrant.name: entrant.missing() for entrant in bench.entrants}
+    for name, why in lacking.items():
+        if why:
+            print(f"{bench.kind} goes without {name}: {why}", file=sys.stderr)
+    return [entrant for entrant in bench.entrants if not lacking[entrant.name]]
+
+
+def named(bench: Bench, against: str | None) -> list[Entrant]:
+    """Atoll's own columns, and those asked for. Wrong if there is none of that name, or if it cannot run here."""
+    names = bench.against if against is None else tuple(name for name in against.split(",") if name)
+    return [found(bench, name) for name in dict.fromkeys([*bench.own, *names])]
+
+
+def found(bench: Bench, name: str) -> Entrant:
+    known = {entrant.name: entrant for entrant in bench.entrants}
+    if name not in known:
+        raise Wrong(f"there is no candidate {name!r}; there are: {', '.join(known)}")
+    if missing := known[name].missing():
         raise Wrong(f"{name} cannot run here: {missing}")
-    return candidate
+    return known[name]
 
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("kind", choices=("checkout", "quote"))
-    parser.add_argument("--against", default="floor", help=f"a list of: {', '.join(CANDIDATES)}")
-    parser.add_argument("--orders", type=int, default=10_000)
+    parser.add_argument("kind", nargs="?", choices=tuple(BENCHES))
+    parser.add_argument("--against", help="what to compare with, a list; all: whatever can run here")
+    parser.add_argument("--orders", "--requests", type=int, help="of a round; default: 10,000")
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, help="of a round, where the load lasts for a time")
+    parser.add_argument("--rounds", type=int, help="default: 3")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)

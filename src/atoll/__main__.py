@@ -21,6 +21,8 @@ def main() -> None:
             sys.exit(_direct("events", target))
         case ["serve", "--release", target]:
             sys.exit(_direct("release", target))
+        case ["serve", "--read", target]:
+            sys.exit(_direct("read", target))
         case ["serve", "--publish", subject, target]:
             sys.exit(_direct("publish", target, subject))
         case _:
@@ -56,6 +58,12 @@ def _direct(verb: str, target: str, subject: str = "") -> int:
             from atoll.serve.documents import describe_release
 
             sys.stdout.write(f"{json.dumps(describe_release(target, os.environ))}\n")
+        elif verb == "read":
+            import json
+
+            from atoll.serve.fixtures import read_stored
+
+            sys.stdout.write(f"{json.dumps(read_stored(target, sys.stdin.buffer.read()))}\n")
         elif verb == "publish":
             from atoll.serve.events import publish_by_hand
 

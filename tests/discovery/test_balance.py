@@ -8,7 +8,11 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from atoll.discovery import Balancer, Endpoint, MemoryRegistry, StaticRegistry
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atoll.discovery import Balancer, Endpoint, MemoryRegistry, OwnShare, StaticRegistry
+from atoll.discovery.wishes import wish_of_cookies, wished_release
 
 A, B, C = (Endpoint(f"http://127.0.0.1:{port}", f"x-{port}") for port in (1, 2, 3))
 
@@ -169,3 +173,60 @@ async def test_an_endpoint_that_is_gone_finishes_what_it_has_and_gets_no_more() 
         assert told[-1] == (B,)
     finally:
         await balancer.stop()
+
+
+def of_release(port: int, release: str, weight: int) -> Endpoint:
+    return Endpoint(f"http://127.0.0.1:{port}", f"x-{port}", release, weight)
+
+
+async def test_a_release_has_its_share_however_slow_it_is() -> None:
+    time = Time()
+    stable, slow = of_release(1, "dev", 100), of_release(2, "new", 100)  # even weights, and two releases
+    async with balancing(stable, slow, time=time) as balancer:
+        found: Counter[str] = Counter()
+        for _ in range(1000):
+            load = balancer.pick()
+            assert load is not None
+            began = load.begin()
+            time.now += 1.0 if load.endpoint == slow else 0.01
+            load.end(began)
+            found[load.endpoint.release] += 1
+    assert 430 < found["new"] < 570
+
+
+async def test_a_wish_goes_before_weights_if_the_release_is_there() -> None:
+    stable, waiting = of_release(1, "dev", 100), of_release(2, "new", 0)
+    async with balancing(stable, waiting) as balancer:
+        assert {load.endpoint for _ in range(50) if (load := balancer.pick())} == {stable}
+        for wish, expected in (("new", waiting), ("dev", stable), ("gone", stable)):
+            assert {load.endpoint for _ in range(50) if (load := balancer.pick(release=wish))} == {expected}
+        again = balancer.pick(tried=waiting, release="new")
+        assert again is not None
+        assert again.endpoint == waiting  # its failure is the tester's to see
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_whatever_is_sent_as_a_wish_is_read_without_a_failure(wish: str, cookies: str) -> None:
+    wished_release(wish, "orders")
+    wish_of_cookies(cookies)
+
+
+def test_wishes_are_read() -> None:
+    assert wished_release("orders=abc", "orders") == "abc"
+    assert wished_release("payments=1, orders = abc ,x", "orders") == "abc"
+    assert wished_release("orders=abc", "order") == wished_release("orders", "orders") == ""
+    assert wished_release("x" * 2000 + ",orders=abc", "orders") == ""
+    assert wish_of_cookies('a=b; atoll-release="orders=abc,payments=1"; c=d') == "orders=abc,payments=1"
+    assert wish_of_cookies("xatoll-release=orders=abc") == ""
+
+
+async def test_one_knows_ones_own_share() -> None:
+    registry, told = MemoryRegistry(), asyncio.Queue[int]()
+    own = OwnShare("x", "x-2", registry, told.put_nowait)
+    await own.start()
+    await registry.register("x", of_release(1, "dev", 100))
+    await registry.register("x", of_release(2, "new", 5))
+    assert await asyncio.wait_for(told.get(), 5) == 5
+    await registry.register("x", Endpoint("http://127.0.0.1:2", "x-2", "new", 50, 0))
+    assert await asyncio.wait_for(told.get(), 5) == 0  # events wait
+    await own.stop()

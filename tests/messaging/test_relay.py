@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import msgspec
 import pytest
-from tests.messaging.conftest import Counted, eventually, publish, sql
+from tests.messaging.conftest import Counted, consumer_of, eventually, publish, sql
 
 from atoll.data import Database, Outbox
 from atoll.messaging import Relay
 from atoll.messaging.broker import BrokerUnavailable
 from atoll.messaging.memory import MemoryBroker
+from atoll.service import Request, current_request
+from atoll.service.baggage import baggage, carrying
 
 
 class Recording(MemoryBroker):
@@ -79,6 +81,32 @@ async def test_publishes_cloud_events(database: Database, memory: Recording, rel
         "traceparent": trace,
         "data": {"key": "a", "n": 7},
     }
+
+
+async def test_baggage_goes_through_the_outbox_to_the_handler(
+    database: Database, memory: Recording, relays: Sequence[Relay]
+) -> None:
+    came: list[dict[str, str]] = []
+
+    async def handle(_: Request) -> None:
+        came.append(baggage())
+
+    await relays[0].start()
+    consumer = consumer_of(database, memory, handle)
+    await consumer.start()
+    token = current_request.set(Request("orders.place", None, headers={"baggage": "tenant=acme"}))
+    async with database.work() as work:
+        await work.publish(Counted("a", 1))
+        with carrying(campaign="autumn"):
+            await work.publish(Counted("a", 2))
+    current_request.reset(token)
+
+    async def both() -> bool:
+        return len(came) == 2
+
+    await eventually(both)
+    await consumer.stop()
+    assert came == [{"tenant": "acme"}, {"tenant": "acme", "campaign": "autumn"}]
 
 
 async def test_what_is_rolled_back_is_not_published(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.telemetry.context import read_baggage, read_context, read_state, write_baggage
+from atoll.service.baggage import read_baggage, write_baggage
+from atoll.telemetry.context import read_context, read_state
 
 TRACE, SPAN = "12345678901234567890123456789012", "1234567890123456"
 

@@ -21,6 +21,7 @@ from atoll.data.projecting import projects, projects_batch
 from atoll.data.projection import Projection, ReadModelBehind
 from atoll.data.rebuild import RebuildError
 from atoll.data.transactional import transactional
+from atoll.data.weight import Weight
 from atoll.data.work import Work
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "StreamConflict",
     "UniqueViolation",
     "UnreadableEvent",
+    "Weight",
     "Work",
     "applies",
     "ask_rebuild",

@@ -27,6 +27,8 @@ from atoll.contracts import Event, event_key, uuid7
 from atoll.contracts.codec import encode
 from atoll.data.postgres import Connection, Row
 from atoll.service import current_request
+from atoll.service.baggage import HEADER as BAGGAGE
+from atoll.service.baggage import baggage_header
 from atoll.service.tracing import PRODUCER, SpanPlan, Value, current_span, kept_plan, trace_headers, traceparent
 
 if TYPE_CHECKING:
@@ -190,7 +192,14 @@ def _creation_plan(subject: str) -> SpanPlan:
 
 
 def trace_of_request() -> dict[str, str]:
-    """The W3C trace context of what is done now, to be stored; nothing if it is none (any client may send it)."""
+    """The W3C trace context and baggage of what is done now, to be stored; nothing if it is none (any client may send it)."""
+    found = _trace_context()
+    if carried := baggage_header():
+        found[BAGGAGE] = carried
+    return found
+
+
+def _trace_context() -> dict[str, str]:
     if current_span.get() is not None:
         return trace_headers(None)
     request = current_request.get()

@@ -1,17 +1,18 @@
-"""A fair share of a fixed number of partitions for each instance, whoever comes or goes."""
+"""A fair share of a fixed number of partitions for each instance, by its weight, whoever comes or goes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from atoll.data.backoff import Backoff
 from atoll.data.leases import close, lock_number
 from atoll.data.postgres import DRIVER_ERRORS, Connection, listen, on_lost, one_line
+from atoll.data.weight import MOST_WEIGHT, Weight
 
 if TYPE_CHECKING:
     from atoll.data.database import Database
@@ -21,6 +22,8 @@ log = logging.getLogger("atoll.data")
 LOOK_EVERY = 1.0  # seconds between two looks at the other members; notifications make most changes quicker
 CHANNEL = "atoll_partitions"
 _FIRST_MEMBER = 1 << 20  # lock numbers below it are partitions, those above it are members
+_WEIGHT_BITS = 17  # of a member's number: all can see what each of them weighs
+SETTLING = 0.25  # seconds from a change of one's weight to acting on it: the others change theirs at the same time
 _LOCKS = """
 SELECT objid::bigint AS number, pid = pg_backend_pid() AS mine FROM pg_locks
 WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = $1::bigint::oid
@@ -28,9 +31,19 @@ WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = $1::bigin
 """
 
 
-def fair_share(partitions: int, members: int, rank: int) -> int:
-    """How many partitions the member of that rank (from 0) gets; the shares of all add up, and differ by one at most."""
-    return partitions // members + (rank < partitions % members)
+def fair_shares(partitions: int, weights: Sequence[int]) -> list[int]:
+    """How many partitions each member gets, by weight; the largest remainders are rounded up, at equal ones the first's.
+
+    Equal weights get shares that differ by one at most. Where all weights are 0, nobody gets any.
+    """
+    total = sum(weights)
+    if not total:
+        return [0] * len(weights)
+    shares = [partitions * weight // total for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda rank: -(partitions * weights[rank] % total))
+    for rank in by_remainder[: partitions - sum(shares)]:
+        shares[rank] += 1
+    return shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,11 @@ class Seen:
 
     members: tuple[int, ...]
     held: frozenset[int]
+
+    @property
+    def weights(self) -> list[int]:
+        """The members'."""
+        return [member & MOST_WEIGHT for member in self.members]
 
 
 def to_release(mine: Collection[int], share: int) -> list[int]:
@@ -58,7 +76,8 @@ class Partitions:
     """Holds this instance's fair share of ``count`` partitions of ``name``.
 
     taken: called with a partition that is ours from now on. released: called before one is given up; it returns when
-    the work in it is finished. lost: called when the connection is gone, and with it all that we held.
+    the work in it is finished. lost: called when the connection is gone, and with it all that we held. weight: this
+    instance's, relative to the others'; without one all weigh the same.
     """
 
     def __init__(
@@ -70,7 +89,9 @@ class Partitions:
         taken: Callable[[int], None],
         released: Callable[[int], Awaitable[None]],
         lost: Callable[[], Awaitable[None]],
+        weight: Weight | None = None,
     ) -> None:
+        self._weight = weight or Weight()
         self._database = database
         self._name = name
         self._space = lock_number(f"partitions:{name}", bits=31)
@@ -78,6 +99,7 @@ class Partitions:
         self._taken, self._released, self._lost = taken, released, lost
         self._mine: set[int] = set()
         self._changed = asyncio.Event()
+        self._weight.on_change(self._changed.set)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -118,12 +140,24 @@ class Partitions:
     async def _join(self, connection: Connection) -> int:
         on_lost(connection, self._changed.set)
         await listen(connection, CHANNEL, self._changed.set)
-        while True:
-            member = random.randrange(_FIRST_MEMBER, 2**31)
-            if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", self._space, member):
-                break
+        member = await self._enter(connection)
         await self._tell(connection)
         return member
+
+    async def _enter(self, connection: Connection) -> int:
+        """A member's number: by chance, and what it weighs."""
+        while True:
+            chosen = random.randrange(_FIRST_MEMBER >> _WEIGHT_BITS, 2 ** (31 - _WEIGHT_BITS))
+            member = chosen << _WEIGHT_BITS | self._weight.value
+            if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", self._space, member):
+                return member
+
+    async def _weigh_anew(self, connection: Connection, member: int) -> int:
+        """Under another number from now on. What it held it holds until it has looked at the others."""
+        fresh = await self._enter(connection)
+        await connection.execute("SELECT pg_advisory_unlock($1, $2)", self._space, member)
+        await asyncio.sleep(SETTLING)
+        return fresh
 
     async def _tell(self, connection: Connection) -> None:
         await connection.execute(f"NOTIFY {CHANNEL}")
@@ -131,9 +165,11 @@ class Partitions:
     async def _balance(self, connection: Connection, member: int) -> None:
         while True:
             self._changed.clear()
+            if member & MOST_WEIGHT != self._weight.value:
+                member = await self._weigh_anew(connection, member)
             seen = await self._look(connection)
             rank = seen.members.index(member)
-            share = fair_share(self._count, len(seen.members), rank)
+            share = fair_shares(self._count, seen.weights)[rank]
             given_up = to_release(self._mine, share)
             if given_up:
                 await asyncio.gather(*(self._give_up(number) for number in given_up))

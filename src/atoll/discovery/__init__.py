@@ -7,7 +7,8 @@ It must not import `transport`: an HTTP client is handed to what needs one.
 from atoll.discovery.balance import Balancer
 from atoll.discovery.builtin import BuiltinRegistry
 from atoll.discovery.memory import MemoryRegistry
+from atoll.discovery.own import OwnShare
 from atoll.discovery.registry import Endpoint, Registry
 from atoll.discovery.static import StaticRegistry
 
-__all__ = ["Balancer", "BuiltinRegistry", "Endpoint", "MemoryRegistry", "Registry", "StaticRegistry"]
+__all__ = ["Balancer", "BuiltinRegistry", "Endpoint", "MemoryRegistry", "OwnShare", "Registry", "StaticRegistry"]

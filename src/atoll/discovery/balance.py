@@ -3,8 +3,9 @@
 Peak EWMA (Finagle): a slow reply raises an endpoint's cost at once, fast ones lower it over 10 s; multiplied by what is in
 flight there. Two endpoints are drawn at random by weight, and the cheaper one is taken (Mitzenmacher, 2001).
 
-Where releases have different weights, the release is drawn first, so that a canary gets its share exactly, however fast or
-slow it is. A new endpoint among older ones starts slowly: its caches are cold. One that is gone finishes what it has.
+Where there are several releases, the release is drawn first, so that a canary gets its share exactly, however fast or slow
+it is; a tester's wish for one that is there goes before that. A new endpoint among older ones starts slowly: its caches are
+cold. One that is gone finishes what it has.
 """
 
 from __future__ import annotations
@@ -126,15 +127,18 @@ class Balancer:
                     await self._known.wait()
         return bool(self._candidates)
 
-    def pick(self, *, tried: Endpoint | None = None, usable: Usable | None = None) -> Load | None:
+    def pick(self, *, tried: Endpoint | None = None, usable: Usable | None = None, release: str = "") -> Load | None:
         """The endpoint for the next call; None if there is none.
 
         tried: the endpoint that just failed, avoided while there is another. usable: refuses endpoints, as open breakers
-        do; if it refuses all, any may be picked, so that a service is never given up for good.
+        do; if it refuses all, any may be picked, so that a service is never given up for good. release: the one that is
+        wished for, whatever its weight; if it is not there, the wish is ignored.
         """
         candidates: Sequence[Load] = self._candidates
+        if release and (wished := [load for load in self._loads.values() if load.endpoint.release == release]):
+            return self._cheaper(_narrowed(wished, tried, usable))
         if tried is not None or usable is not None:
-            candidates = self._narrowed(tried, usable)
+            candidates = _narrowed(candidates, tried, usable)
         if not self._even and len(candidates) > 1:
             return self._by_weight(candidates)
         return self._cheaper(candidates)
@@ -161,11 +165,6 @@ class Balancer:
         now = self._clock()
         return first if first.cost(now) <= second.cost(now) else second
 
-    def _narrowed(self, tried: Endpoint | None, usable: Usable | None) -> Sequence[Load]:
-        others = [load for load in self._candidates if tried is None or load.endpoint.url != tried.url]
-        well = [load for load in others if usable is None or usable(load.endpoint)]
-        return well or others or self._candidates
-
     async def _watch(self) -> None:
         watching = self._registry.watch(self.service)
         try:
@@ -184,10 +183,16 @@ class Balancer:
             load.endpoint = endpoint
             self._loads[endpoint.url] = load
         self._candidates = tuple(load for load in self._loads.values() if load.endpoint.weight > 0)
-        self._even = len({load.endpoint.weight for load in self._candidates}) < 2
+        self._even = len({(load.endpoint.release, load.endpoint.weight) for load in self._candidates}) < 2
         if self._candidates:
             self._known.set()
         else:
             self._known.clear()
         for watcher in self._watchers:
             watcher(endpoints)
+
+
+def _narrowed(candidates: Sequence[Load], tried: Endpoint | None, usable: Usable | None) -> Sequence[Load]:
+    others = [load for load in candidates if tried is None or load.endpoint.url != tried.url]
+    well = [load for load in others if usable is None or usable(load.endpoint)]
+    return well or others or candidates

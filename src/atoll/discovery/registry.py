@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 DEFAULT_WEIGHT = 100
 
@@ -14,12 +14,14 @@ class Endpoint(Struct, frozen=True):
     """The address of one running instance.
 
     url: base URL without a trailing slash. weight: share of the traffic relative to the other endpoints; 0 takes none.
+    work: share of events and sagas in the same way; where it is not set, the weight.
     """
 
     url: str
     instance: str = ""
     release: str = ""
     weight: int = DEFAULT_WEIGHT
+    work: int | UnsetType = UNSET
 
 
 class Registry(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from atoll.contracts import Event, Unavailable, Upcaster
 from atoll.contracts.policies import ConsumerPolicy
-from atoll.data import Database
+from atoll.data import Database, Weight
 from atoll.data.partitions import Partitions
 from atoll.data.postgres import DRIVER_ERRORS, one_line
 from atoll.messaging import parking
@@ -33,7 +33,7 @@ class Consumer:
     subscriptions: the handler for each event; it finds its unit of work in ``request.scope[Work]``, and the inbox row is in
     the same transaction. group: the service's name; the instances of a group share the work. policy: attempts, times and
     bounds, for all events and for each. batched: events whose handlers want a list of them, and handle it as one.
-    upcasters: how older versions of the events are read.
+    upcasters: how older versions of the events are read. weight: this instance's part of the work.
 
     A handler that fails is tried 3 times at once, then after 10 s, 1 min and 10 min, then its message is a dead letter.
     """
@@ -48,6 +48,7 @@ class Consumer:
         policy: ConsumerPolicy | None = None,
         batched: Collection[type[Event]] = (),
         upcasters: Iterable[Upcaster] = (),
+        weight: Weight | None = None,
     ) -> None:
         self._database = database
         self._broker = broker
@@ -60,8 +61,9 @@ class Consumer:
         self._pumps: dict[int, Pump] = {}
         self._retrying: asyncio.Task[None] | None = None
         self._partitions = Partitions(
-            database, group, broker.partitions, taken=self._taken, released=self._released, lost=self._lost
-        )
+            database, group, broker.partitions,
+            taken=self._taken, released=self._released, lost=self._lost, weight=weight,
+        )  # fmt: skip
 
     async def start(self) -> None:
         """Begins, without waiting for database or broker."""

@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw, UnsetType
 from atoll.contracts import BadRequest, Invalid
 from atoll.contracts.codec import invalid
 
-HEADERS = ("traceparent", "tracestate", "correlationid", "causationid")
+HEADERS = ("traceparent", "tracestate", "correlationid", "causationid", "baggage")
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +33,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     tracestate: str | UnsetType = UNSET
     correlationid: str | UnsetType = UNSET
     causationid: str | UnsetType = UNSET
+    baggage: str | UnsetType = UNSET
     data: Raw
 
     @property

@@ -155,7 +155,7 @@ class Relay:
                 if span is not None:
                     span.set("messaging.message.id", str(row["id"]))
                     span.set("atoll.outbox.wait", (datetime.now(UTC) - row["written_at"]).total_seconds())
-                await self._publish_row(row, encode_envelope(self._envelope(row, headers or trace_headers(None))))
+                await self._publish_row(row, encode_envelope(self._envelope(row, trace_headers(None) | headers)))
 
     async def _publish_row(self, row: Row, body: bytes) -> None:
         backoff = Backoff(first=0.05, most=2.0)

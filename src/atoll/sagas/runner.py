@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from atoll.contracts import Event, Unavailable
-from atoll.data import Database, Work
+from atoll.data import Database, Weight, Work
 from atoll.data.backoff import Backoff
 from atoll.data.partitions import Partitions
 from atoll.data.postgres import DRIVER_ERRORS, one_line
@@ -36,7 +36,7 @@ ORDER BY due LIMIT $4
 """
 _ANOTHER_TRY = """
 UPDATE atoll.sagas SET status = 'active', due = clock_timestamp(), stuck = NULL, trouble = NULL, version = version + 1
-WHERE status = 'parked' AND name = ANY($1) AND starts_with(trouble, $2)
+WHERE status = 'parked' AND name = ANY($1) AND starts_with(trouble, $2) AND partition = ANY($3)
 """
 _AWAY: tuple[type[Exception], ...] = (*DRIVER_ERRORS, Unavailable)
 
@@ -45,7 +45,7 @@ class SagaRunner:
     """Runs the sagas of a service; a `Component`.
 
     sagas: functions marked with @saga. provided: what they are injected, by type. TypeError names what cannot be.
-    service: its name; its instances share the sagas, and the others take over at once when one dies.
+    service: its name; its instances share the sagas, and the others take over at once when one dies. weight: this one's part.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class SagaRunner:
         service: str,
         provided: Mapping[type, Any] | None = None,
         at_once: int = AT_ONCE,
+        weight: Weight | None = None,
     ) -> None:
         self._database = database
         self._definitions = _by_name(sagas)
@@ -71,10 +72,11 @@ class SagaRunner:
         self._at_once = at_once
         self._running: dict[UUID, tuple[int, asyncio.Task[None]]] = {}
         self._mine: set[int] = set()
+        self._fresh: set[int] = set()  # those of them that may hold what another release left
         self._task: asyncio.Task[None] | None = None
         self._partitions = Partitions(
             database, f"sagas:{service}", starting.PARTITIONS,
-            taken=self._taken, released=self._released, lost=self._lost,
+            taken=self._taken, released=self._released, lost=self._lost, weight=weight,
         )  # fmt: skip
 
     def handlers(self) -> dict[type[Event], Handler]:
@@ -120,10 +122,12 @@ class SagaRunner:
 
     def _taken(self, partition: int) -> None:
         self._mine.add(partition)
+        self._fresh.add(partition)
         self._wake.set()
 
     async def _released(self, partition: int) -> None:
         self._mine.discard(partition)
+        self._fresh.discard(partition)
         await self._end([task for at, task in self._running.values() if at == partition], STOP_WITHIN)
 
     async def _lost(self) -> None:
@@ -140,12 +144,10 @@ class SagaRunner:
 
     async def _run(self) -> None:
         backoff = Backoff(first=0.05, most=2.0)
-        recovered = False
         while True:
             try:
-                if not recovered:
+                if self._fresh:
                     await self._try_changed_again()
-                    recovered = True
                 wait = await self._look()
                 backoff.reset()
             except _AWAY as error:
@@ -161,9 +163,11 @@ class SagaRunner:
             return
 
     async def _try_changed_again(self) -> None:
-        """A new release may fit the journals that another one could not read."""
+        """This release may fit the journals that another one could not read, and left in the partitions that it gave up."""
+        fresh = frozenset(self._fresh)
         async with self._database.work() as work:
-            await work.execute(_ANOTHER_TRY, list(self._definitions), CHANGED)
+            await work.execute(_ANOTHER_TRY, list(self._definitions), CHANGED, list(fresh))
+        self._fresh -= fresh
 
     async def _look(self) -> float:
         """Begins what is due; seconds until the next look."""

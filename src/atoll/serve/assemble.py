@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from atoll.contracts import Event
-from atoll.data import Database
+from atoll.data import Database, Weight
 from atoll.messaging import Relay
 from atoll.serve.calling import Callees
 from atoll.serve.consumers import consumer_stacks, make_consumer, refuse_wrong_consumers
@@ -146,8 +146,11 @@ class Running:
 
     async def _start_messaging(self, provided: dict[type, Any]) -> None:
         database, broker = self._database, self._broker
-        sagas = saga_runner(self.service, provided, database)
+        weight = Weight(self.environment.weight)
+        sagas = saga_runner(self.service, provided, database, weight)
         handlers = event_handlers(self.service, provided)
+        if sagas is not None or handlers:
+            await self.callees.watch_own_share(self._lifecycle, weight.set)
         if database is not None and broker is not None and self.service.publishes:
             relay = Relay(database, broker, system=self.environment.system, service=self.service.name)
             await self._lifecycle.start("relay", relay)
@@ -156,7 +159,7 @@ class Running:
             await self._lifecycle.start("sagas", sagas)
         handlers = watch_consumers(self.telemetry.metrics, handlers)
         if database is not None and broker is not None and handlers:
-            consumer = make_consumer(self.service, self._resilience, database, broker, handlers)
+            consumer = make_consumer(self.service, self._resilience, database, broker, handlers, weight)
             await self._lifecycle.start("consumer", consumer)
 
     async def _start_server(self, provided: dict[type, Any]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from atoll.contracts import Api
 from atoll.contracts.policies import PolicyError
-from atoll.discovery import Balancer
+from atoll.discovery import Balancer, OwnShare
 from atoll.resilience import Faults
 from atoll.resilience.records import Hook, ignore
 from atoll.security import peer_header
@@ -28,6 +29,7 @@ class Callees:
         self.clients: dict[type, Any] = {}
         self.channels: dict[type[Api], HttpChannel] = {}
         self._registry = registry_of(environment, http)
+        self._watches = bool(environment.registry_url)
         self._balancers: list[Balancer] = []
         self._watch: FaultWatch | None = None
         name = environment.service or service.name
@@ -59,6 +61,14 @@ class Callees:
             await lifecycle.start("faults", self._watch)
         for balancer in self._balancers:
             await lifecycle.start(f"balancer for {balancer.service}", balancer)
+
+    async def watch_own_share(self, lifecycle: Lifecycle, told: Callable[[int], None]) -> None:
+        """``told`` learns this instance's part of events and sagas; without a registry nobody says anything."""
+        service, instance = self._own
+        if instance and self._watches:
+            if not self._balancers:
+                lifecycle.on_stop("registry", self._registry.close)
+            await lifecycle.start("own share", OwnShare(service, instance, self._registry, told))
 
     async def leave(self) -> None:
         """Takes this instance out of the registry; a registry that is away is no error."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from atoll.contracts import Event, decoder_for_event
-from atoll.data import Database
+from atoll.data import Database, Weight
 from atoll.messaging import Broker, Consumer
 from atoll.messaging.steps import consumer_stack
 from atoll.sagas import saga_events
@@ -55,6 +55,7 @@ def make_consumer(
     database: Database,
     broker: Broker,
     handlers: Mapping[type[Event], Handler],
+    weight: Weight | None = None,
 ) -> Consumer:
     """The consumer of all its events, each with the layers of its own."""
     return Consumer(
@@ -65,6 +66,7 @@ def make_consumer(
         policy=resilience.consumer,
         batched=batched_events(service),
         upcasters=service.upcasters,
+        weight=weight,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from atoll.data.weight import DEFAULT_WEIGHT, MOST_WEIGHT
 from atoll.serve.failure import CannotServe
 
 ENDPOINTS_PREFIX = "ATOLL_ENDPOINTS_"
@@ -16,7 +17,10 @@ DEFAULT_GRACE = 10.0  # seconds for what is in flight
 
 @dataclass(frozen=True)
 class Environment:
-    """The ATOLL_* variables. Addresses that are empty mean: this service runs without that part."""
+    """The ATOLL_* variables. Addresses that are empty mean: this service runs without that part.
+
+    weight: this instance's part of events and sagas, relative to the others', until the registry says another.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -36,6 +40,7 @@ class Environment:
     jwt_audience: str = ""
     drain_wait: float = DEFAULT_DRAIN_WAIT
     grace: float = DEFAULT_GRACE
+    weight: int = DEFAULT_WEIGHT
     faults: bool = False
     log: str = "text"
     log_level: str = "info"
@@ -56,6 +61,7 @@ def read_environment(values: Mapping[str, str]) -> Environment:
         faults=_switch(values, "ATOLL_FAULTS"),
         port=int(_number(values, "ATOLL_PORT", 8000, low=0, high=65535)),
         drain_wait=_number(values, "ATOLL_DRAIN_WAIT", DEFAULT_DRAIN_WAIT, low=0, high=3600),
+        weight=int(_number(values, "ATOLL_WEIGHT", DEFAULT_WEIGHT, low=0, high=MOST_WEIGHT)),
         grace=_number(values, "ATOLL_GRACE", DEFAULT_GRACE, low=0, high=3600),
         endpoints=_endpoints(values),
         peers=_secrets(values, "ATOLL_PEERS"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from atoll.contracts import Event
-from atoll.data import Database
+from atoll.data import Database, Weight
 from atoll.sagas import SagaRunner, Sagas, saga_events
 from atoll.serve.failure import CannotServe
 from atoll.service import Handler, Request, Service
@@ -20,12 +20,14 @@ def consumed_events(service: Service) -> tuple[type[Event], ...]:
         raise CannotServe(str(error)) from None
 
 
-def saga_runner(service: Service, provided: dict[type, Any], database: Database | None) -> SagaRunner | None:
+def saga_runner(
+    service: Service, provided: dict[type, Any], database: Database | None, weight: Weight | None = None
+) -> SagaRunner | None:
     """What runs the service's sagas; provides `Sagas` from now on. CannotServe names what cannot be provided."""
     if not service.sagas or database is None:
         return None
     try:
-        runner = SagaRunner(database, service.sagas, service=service.name, provided=provided)
+        runner = SagaRunner(database, service.sagas, service=service.name, provided=provided, weight=weight)
     except TypeError as error:
         raise CannotServe(str(error)) from None
     provided[Sagas] = runner.sagas

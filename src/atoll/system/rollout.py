@@ -90,6 +90,7 @@ class Strategy:
     fail. max_p99: how many times the stable one's 99th percentile of durations it may reach. samples: requests that a judgement
     needs; with fewer after three intervals, the step has failed. shadow: percent of the gateway's safe requests that are copied
     to the new release before it has any traffic. ready_within: seconds for its instances to become ready.
+    consumers: whether the new release takes part in events and sagas by its share; otherwise it waits until it is promoted.
     checks: functions that are given a `Window` and return why the release is not good, or None.
     """
 
@@ -99,6 +100,7 @@ class Strategy:
     samples: int = 20
     shadow: int = 0
     ready_within: float = 60.0
+    consumers: bool = True
     checks: tuple[Callable[..., object], ...] = ()
     place: str = field(default_factory=_place, compare=False, kw_only=True)
 

@@ -4,6 +4,7 @@ Its one type is `Telemetry`, which the composition root makes from the OTEL_* va
 It must not import any other room than `contracts` and `service`.
 """
 
+from atoll.service.baggage import baggage, carrying
 from atoll.service.tracing import Span, SpanPlan, Tracer, current_span, current_tracer, span, traced
 from atoll.telemetry.logging import configure_logging
 from atoll.telemetry.metrics import Counter, Gauge, Histogram, Metrics
@@ -25,6 +26,8 @@ __all__ = [
     "Telemetry",
     "TelemetrySettings",
     "Tracer",
+    "baggage",
+    "carrying",
     "configure_logging",
     "current_span",
     "current_tracer",

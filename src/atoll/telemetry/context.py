@@ -1,11 +1,10 @@
-"""W3C Trace Context and Baggage, read strictly: what is wrong is left out, and never passed on."""
+"""W3C Trace Context, read strictly: what is wrong is left out, and never passed on."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import quote, unquote
 
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
@@ -16,9 +15,6 @@ _MEMBER = re.compile(
     r"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
 )
 MOST_MEMBERS = 32
-# https://www.w3.org/TR/baggage/#limits
-BAGGAGE_MEMBERS, BAGGAGE_BYTES = 64, 8192
-_BAGGAGE_KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 class Remote(NamedTuple):
@@ -54,21 +50,3 @@ def read_state(text: str | None) -> str:
     if len(members) > MOST_MEMBERS or not all(_MEMBER.fullmatch(member) for member in members):
         return ""
     return ",".join(members)
-
-
-def read_baggage(text: str | None) -> dict[str, str]:
-    """The members of a ``baggage`` header, without their properties; those that are wrong or too many are left out."""
-    found: dict[str, str] = {}
-    if not text or len(text) > BAGGAGE_BYTES:
-        return found
-    for part in text.split(","):
-        key, equals, value = part.partition(";")[0].partition("=")
-        key = key.strip(" \t")
-        if equals and _BAGGAGE_KEY.fullmatch(key) and len(found) < BAGGAGE_MEMBERS:
-            found[key] = unquote(value.strip(" \t"))
-    return found
-
-
-def write_baggage(members: Mapping[str, str]) -> str:
-    """The header."""
-    return ",".join(f"{key}={quote(value, safe='')}" for key, value in members.items())

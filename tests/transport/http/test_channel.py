@@ -33,6 +33,7 @@ from atoll.contracts.policies import ClientPolicy
 from atoll.discovery import Balancer, Endpoint, MemoryRegistry
 from atoll.resilience import NotSent, Outcome, Unreadable, server_stack
 from atoll.service import Caller, Handler, Request, Sources, Stack, bind, current_request, implements
+from atoll.service.baggage import baggage, carrying
 from atoll.service.tracing import CLIENT, SpanPlan, current_tracer, traced
 from atoll.telemetry import Metrics, OtlpTracer, SpanQueue
 from atoll.transport import LocalChannel
@@ -190,6 +191,17 @@ async def test_identity_and_request_id_flow_from_the_current_request() -> None:
     current_request.set(outer)
     async with serving(ROUTES) as served, client(served) as shelf:
         assert (await shelf.mine()).text == "ann ['a', 'b'] r-7"
+
+
+async def test_baggage_flows_from_the_current_request_with_what_is_added() -> None:
+    async def told(_: Request) -> View:
+        return View(repr(baggage()))
+
+    current_request.set(Request("outer", None, headers={"baggage": "tenant=acme;ttl=1"}))
+    async with serving({Shelf.get: told}) as served, client(served, peer=None) as shelf:
+        assert (await shelf.get(Get(uuid7()))).text == "{'tenant': 'acme'}"
+        with carrying(campaign="autumn, late"):
+            assert (await shelf.get(Get(uuid7()))).text == "{'tenant': 'acme', 'campaign': 'autumn, late'}"
 
 
 async def test_without_a_peer_secret_no_identity_goes_out() -> None:

@@ -42,8 +42,8 @@ def unread(consumed: Events, published: Events, publisher: str) -> Iterator[Chan
         if written is None or not written.version or not reader.version:
             continue
         for misfit in _misfits(written, reader, relied=True):
-            reason = misfit.reason(old_writes=False)
-            text = f"as version {written.version}, which {publisher} publishes, {reason}"
+            here = f"does not fit version {written.version}, which {publisher} publishes"
+            text = f"{here}: it {misfit.reason(old_writes=False)}"
             yield Change(f"{CONSUMED}{subject}", misfit.path, text, True, (), "release a reader that knows it")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,12 @@ def dashboard(
     *,
     token: str = "",
     lifespan: Lifespan[Starlette] | None = None,
+    grpc: Callable[[], str] = str,
 ) -> ASGIApp:
     """The application. more: routes beside these (what acts on the system), lifespan: what runs as long as it does.
 
-    token: what a caller from elsewhere must show; without one nobody from elsewhere is let in.
+    token: what a caller from elsewhere must show; without one nobody from elsewhere is let in. grpc: where OTLP is taken over
+    gRPC, to be told; empty if nowhere.
     """
     queries: dict[str, Callable[[Store, Mapping[str, str]], object]] = {
         "/api/traces": lambda s, q: {"traces": traces.find_traces(s, trace_query(q))},
@@ -48,7 +51,7 @@ def dashboard(
         "/api/edges": lambda s, q: {"edges": traces.edges(s, _since(q))},
         "/api/roots": lambda s, q: {"roots": traces.roots(s, _since(q))},
         "/api/senders": lambda s, q: {"services": traces.services(s, _since(q))},
-        "/api/store": lambda s, _: {"bytes": s.size(), **_counts(intake)},
+        "/api/store": lambda s, _: {"bytes": s.size(), "most": s.most, "grpc": grpc(), **_counts(intake)},
     }
     routes = [
         *receiver.routes(intake),
@@ -99,5 +102,4 @@ def _since(query: Mapping[str, str]) -> int:
 
 
 def _counts(intake: Intake) -> dict[str, int]:
-    counts = intake.counts()
-    return {"kept": counts.kept, "shed": counts.shed, "failed": counts.failed, "waiting": counts.waiting}
+    return asdict(intake.counts())

@@ -7,6 +7,7 @@ import ipaddress
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import msgspec
 from starlette.requests import Request
@@ -79,22 +80,22 @@ class Guard:
 
         Not for what only takes telemetry in: Envoy bears the name of a cluster there, and nothing can be read.
         """
-        here = request.client is not None and _loopback(request.client.host)
-        named = request.scope["path"].startswith("/v1/") or _loopback(request.url.hostname or "")
+        here = request.client is not None and loopback(request.client.host)
+        named = request.scope["path"].startswith("/v1/") or loopback(request.url.hostname or "")
         return (here and named) or self._shows_token(request)
 
     def _remembered(self, request: Request) -> dict[str, str]:
         """A page that was opened with the token asks for its own files without it, so that the browser keeps it."""
         if not self._is_token(request.query_params.get("token", "")):
             return {}
-        return {"set-cookie": f"{_COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict"}
+        return {"set-cookie": f"{_COOKIE}={quote(self._token, safe='')}; Path=/; HttpOnly; SameSite=Strict"}
 
     def _shows_token(self, request: Request) -> bool:
         cookies = SimpleCookie(request.headers.get("cookie", ""))
         shown = (
             request.headers.get("authorization", "").removeprefix("Bearer "),
             request.query_params.get("token", ""),
-            cookies[_COOKIE].value if _COOKIE in cookies else "",
+            unquote(cookies[_COOKIE].value) if _COOKIE in cookies else "",
         )
         return any(self._is_token(one) for one in shown)
 
@@ -115,7 +116,8 @@ def _closed(request: Request) -> Response:
     return Answer({"error": text}, 401, {"www-authenticate": "Bearer"})
 
 
-def _loopback(host: str) -> bool:
+def loopback(host: str) -> bool:
+    """Whether a host is this machine, by its address or its name."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

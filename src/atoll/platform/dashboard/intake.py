@@ -18,16 +18,18 @@ MOST_WAITING = 50_000  # rows; ten seconds of 5,000 a second
 MOST_AT_ONCE = 5_000  # rows in one transaction
 _PATIENCE = 0.1  # seconds that rows may wait for company
 _TRIM_EVERY = 5.0
+_A_MOMENT = 10.0  # seconds between two lines about what is shed
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Rows since the start. failed: the disk did not take them."""
+    """Rows since the start. failed: the disk did not take them. shedding: whether some were shed a moment ago."""
 
     kept: int = 0
     shed: int = 0
     failed: int = 0
     waiting: int = 0
+    shedding: bool = False
 
 
 class Intake:
@@ -41,7 +43,7 @@ class Intake:
         self._waiting = self._kept = self._shed = self._failed = 0
         self._writing = False
         self._stopping = False
-        self._said_shed = 0.0
+        self._said_shed = self._shed_at = 0.0
         self._thread = threading.Thread(target=self._write_always, name="dashboard: store", daemon=True)
 
     def start(self) -> None:
@@ -75,11 +77,12 @@ class Intake:
     def counts(self) -> Counts:
         """What became of the rows so far."""
         with self._changed:
-            return Counts(self._kept, self._shed, self._failed, self._waiting)
+            shedding = bool(self._shed) and time.monotonic() - self._shed_at < _A_MOMENT
+            return Counts(self._kept, self._shed, self._failed, self._waiting, shedding)
 
     def _say_shed(self) -> None:
-        now = time.monotonic()
-        if now - self._said_shed > 10:
+        self._shed_at = now = time.monotonic()
+        if not self._said_shed or now - self._said_shed > _A_MOMENT:
             self._said_shed = now
             log.warning("telemetry comes faster than it can be stored; %d rows were shed so far", self._shed)
 

@@ -72,7 +72,7 @@ def _failed(labels: Mapping[str, str]) -> bool:
 
 
 def _growth(store: Reader, name: str, since: int, until: int) -> Iterable[tuple[str, dict[str, str], float]]:
-    """By how much each series grew; one that fell began anew. The store adds up: an hour of a busy system is a million samples."""
+    """By how much each series grew; one that fell began anew. The store adds up: an hour can be a million samples."""
     rows = store.rows(
         """SELECT s.service, s.labels, g.grown FROM series s JOIN (
           SELECT series, sum(iif(value >= before, value - before, value)) AS grown FROM (

@@ -115,7 +115,7 @@ class Store(Reader):
 
     def __init__(self, path: Path, *, most: int = MOST_BYTES) -> None:
         super().__init__(path)
-        self._most = most
+        self.most = most
         self._writer = self._open_writer()
         self._series: dict[tuple[str, str, str, str], int] = self._known_series()
 
@@ -139,7 +139,7 @@ class Store(Reader):
     def trim(self) -> None:
         """Lets the oldest tenth go, again and again, until the file is no larger than it may be."""
         for _ in range(_MOST_ROUNDS):
-            if self._used() <= self._most:
+            if self._used() <= self.most:
                 return
             self._forget_a_tenth()
 

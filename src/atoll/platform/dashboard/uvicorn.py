@@ -10,15 +10,20 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from atoll.platform.dashboard.intake import Intake
-from atoll.platform.dashboard.sqlite import Store
+from atoll.platform.dashboard.sqlite import MOST_BYTES, Store
 
 _KINDER = 5  # of nice: what is watched goes before the watching
 
 
-def serve(host: str, port: int, file: Path, make: Callable[[Store, Intake], ASGIApp]) -> None:
-    """Serves what ``make`` makes of the store in ``file``. Returns when it was told to stop, with everything written."""
+def serve(
+    host: str, port: int, file: Path, make: Callable[[Store, Intake], ASGIApp], *, most: int = MOST_BYTES
+) -> None:
+    """Serves what ``make`` makes of the store in ``file``, which may take ``most`` bytes.
+
+    Returns when it was told to stop, with everything written.
+    """
     os.nice(_KINDER)
-    store = Store(file)
+    store = Store(file, most=most)
     intake = Intake(store)
     intake.start()
     try:

@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from atoll.platform.local import rollout_routes
 from atoll.platform.local.faults import FaultBook, FaultOrder
 from atoll.platform.local.registry import DEFAULT_WEIGHT, Listed, Registry
 from atoll.platform.local.server import Call, Refusal
+from atoll.platform.rollout import Rollouts
 from atoll.system import Trouble
 
 LONGEST_WAIT = 60.0  # seconds of a long poll
@@ -25,6 +27,8 @@ MOST_WEIGHT = 1_000_000  # a sum of thousands of them is still a number for Envo
 
 class Controls(Protocol):
     """What the command line can ask of a running system."""
+
+    rollouts: Rollouts
 
     def status(self) -> dict[str, object]: ...
 
@@ -96,6 +100,9 @@ class Api:
         self._require(call, self._control_token)
         if call.path[:2] == ("v1", "faults"):
             return self._order(call)
+        if call.path[:2] == ("v1", "rollouts"):
+            after, wait = int(_seconds(call, "after", 2**53)), _seconds(call, "wait")
+            return await rollout_routes.answer(self._controls.rollouts, call, after, wait)
         match call.method, call.path:
             case "GET", ("v1", "status"):
                 return self._controls.status()

@@ -94,3 +94,23 @@ def _quoted(name: str) -> str:
 def _where(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port or 5432}"
+
+
+async def applied_revisions(url: str) -> frozenset[str]:
+    """The newest of the service's own revisions that its database has; empty for one that was never migrated.
+
+    Trouble if the database does not answer.
+    """
+    await asyncio.to_thread(preload)
+    import asyncpg
+
+    try:
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            if await connection.fetchval("SELECT to_regclass('public.alembic_version')") is None:
+                return frozenset()
+            return frozenset(row[0] for row in await connection.fetch("SELECT version_num FROM public.alembic_version"))
+        finally:
+            await connection.close()
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Trouble(f"PostgreSQL at {_where(url)} does not say which migrations it has: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -44,7 +45,8 @@ class OwnDashboard:
     async def start(self, watch: Callable[[Keeper], None]) -> None:
         """Returns when it answers. Trouble if it does not."""
         argv = (sys.executable, "-m", "atoll", "-f", str(self._file), "dashboard", "--port", str(self.port))
-        environment = {MARK: str(self._folder.path), "PYTHONSAFEPATH": "1"}
+        own = {name: value for name, value in os.environ.items() if name.startswith("ATOLL_DASHBOARD_")}
+        environment = {**own, MARK: str(self._folder.path), "PYTHONSAFEPATH": "1"}
         launch = Launch(KIND, argv, environment, self._folder.path, self._folder.log(KIND))
         self.keeper = Keeper(Care(launch, self._ready, watch))
         await self.keeper.start()

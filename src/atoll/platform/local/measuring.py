@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 REQUESTS = "http_server_request_duration_seconds"
+SHADOWS = "atoll_shadow_request_duration_seconds"  # copies of requests: of no use but to judge a release by
 EVENTS = "messaging_process_duration_seconds"
 _LINE = re.compile(r"^(?P<name>[a-z_]+)\{(?P<labels>.*)\} (?P<value>\S+)")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -56,6 +57,7 @@ def of_page(text: str) -> Counted:
     """The counts of a page of metrics: requests, errors, handled, failed and ``le:<seconds>``."""
     counted = Counted()
     for name, labels, value in _samples(text):
+        name = name.replace(SHADOWS, REQUESTS)
         if name == f"{REQUESTS}_bucket":
             counted.add(f"le:{labels.get('le', '+Inf').replace('+Inf', 'inf')}", value)
         elif name == f"{REQUESTS}_count":
@@ -83,5 +85,5 @@ def requests_and_errors(total: Counted) -> tuple[float, float]:
 
 def _samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:
     for line in text.splitlines():
-        if line.startswith((REQUESTS, EVENTS)) and (found := _LINE.match(line)) is not None:
+        if line.startswith((REQUESTS, SHADOWS, EVENTS)) and (found := _LINE.match(line)) is not None:
             yield found["name"], dict(_LABEL.findall(found["labels"])), float(found["value"])

@@ -12,6 +12,7 @@ from pathlib import Path
 from atoll.platform.gateway import Shadow
 from atoll.platform.local import asyncpg as databases
 from atoll.platform.local.api import Api
+from atoll.platform.local.deploying import OpenGate, rollouts_of
 from atoll.platform.local.envoy import Beside
 from atoll.platform.local.faults import FaultBook
 from atoll.platform.local.fleet import LocalFleet
@@ -78,6 +79,8 @@ class Supervisor:
         self._runners: dict[str, ServiceRunner] = {}
         self._shadows: dict[str, Shadow] = {}
         self.fleet = LocalFleet(self._runners, self._shadows, self._registry, self._publishing, self._counts)
+        self._shelf = Shelf.beside(file)
+        self.rollouts = rollouts_of(self.system, self.folder, self.fleet, self._shelf, OpenGate(), self._teller)
         self._server: JsonServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -99,6 +102,7 @@ class Supervisor:
     async def down(self) -> None:
         """Stop everything in reverse order: the gateway drains, services finish, then the parts; nothing is left."""
         self._ready.clear()
+        await self.rollouts.stop()
         await self._end_tasks()
         if self._parts.envoy is not None:
             await self._parts.envoy.drain()
@@ -122,11 +126,13 @@ class Supervisor:
         self._parts = make_parts(self.system, self.folder, self._ports, board)
         self._kinds = {part.kind: part.kind for part in self._parts.all()}
         wiring = await self._open()
-        programs = ShelfPrograms(self.root, Shelf.beside(self._file))
+        programs = ShelfPrograms(self.root, self._shelf)
         ground = Ground(self._ledger, self._ports, self._registry, self._watch, self._publishing.settle, programs)
         for service in self.system.services:
             self._runners[service.name] = ServiceRunner(service, wiring, ground, serves_keys(self.system, service))
         await self._start_all()
+        for line in self.rollouts.resume():
+            self._tell("rollouts", "note", line)
         self._tasks.append(asyncio.create_task(self._rotate_logs()))
         if self._options.watch:
             batches = changes(self.system, self.root, self._stop)

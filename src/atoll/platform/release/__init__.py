@@ -6,8 +6,7 @@ It must not import the local platform, rollouts, the SDK or the command line: th
 
 from __future__ import annotations
 
-from atoll.platform.release.notes import Note, read_notes, take_note
 from atoll.platform.release.release import Release
 from atoll.platform.release.shelf import Shelf
 
-__all__ = ["Note", "Release", "Shelf", "read_notes", "take_note"]
+__all__ = ["Release", "Shelf"]

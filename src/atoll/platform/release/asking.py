@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def _refused(release: Release, lines: list[str]) -> Trouble:
     if "No module named atoll" in lines[-1]:
         return Trouble(f"{release.service}: its package does not need atoll; add it: uv add atoll")
     line = lines[-1].removeprefix(f"atoll release {release.serve}: ")
-    return Trouble(f"{release.service}: {line.replace(f'{release.folder}{os.sep}', '')}", tuple(lines[-20:]))
+    installed = rf"{re.escape(str(release.folder))}/environment/lib/[^/]+/site-packages/"
+    return Trouble(f"{release.service}: {re.sub(installed, '', line)}", tuple(lines[-20:]))
 
 
 def write_documents(told: Told, contract: Path) -> None:

@@ -12,7 +12,7 @@ from atoll.system import Trouble
 
 @contextmanager
 def full_disk(path: Path) -> Iterator[None]:
-    """Trouble for a full or read-only disk within it; ``path`` is named."""
+    """Trouble for a full or read-only disk, or a file in the way, within it; ``path`` is named."""
     try:
         yield
     except OSError as error:
@@ -20,6 +20,8 @@ def full_disk(path: Path) -> Iterator[None]:
             raise no_space(path) from None
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise Trouble(f"{path}: {error.strerror}; make the folder writable for this user") from None
+        if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+            raise Trouble(f"{path}: {error.filename} is a file in the way of a folder; remove it") from None
         raise
 
 

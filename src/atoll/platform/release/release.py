@@ -62,11 +62,6 @@ class Release:
         return self.folder / ("source" if self.command else "work")
 
     @property
-    def notes(self) -> Path:
-        """Beside the folder: what became of its rollouts, one JSON object a line. May be missing."""
-        return self.folder.parent / f"{self.id}.notes.jsonl"
-
-    @property
     def argv(self) -> tuple[str, ...]:
         """How an instance is started."""
         if self.serve:

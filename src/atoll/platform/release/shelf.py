@@ -94,7 +94,6 @@ class Shelf:
         """Out of sight at once, so that nobody finds a half of it."""
         aside = release.folder.with_name(f"{_UNFINISHED}{release.id}")
         release.folder.rename(aside)
-        release.notes.unlink(missing_ok=True)
         shutil.rmtree(aside)
 
     def _make(self, here: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from atoll.discovery import Balancer, Endpoint
 from atoll.discovery.balance import FIRST_WAIT, Load
+from atoll.discovery.wishes import HEADER, wished_release
 from atoll.resilience import Breakers, NotSent, Outcome, classify
 from atoll.service import Handler, Layer, Request
 
@@ -19,9 +20,12 @@ def balance(balancer: Balancer, breakers: Breakers) -> Layer:
     def layer(inner: Handler) -> Handler:
         async def balanced(request: Request) -> Any:
             scope = request.scope
-            load = balancer.pick(tried=scope.get(Endpoint), usable=usable if breakers.troubled else None)
+            wish = request.headers.get(HEADER)
+            release = "" if wish is None else wished_release(wish, balancer.service)
+            known = usable if breakers.troubled else None
+            load = balancer.pick(tried=scope.get(Endpoint), usable=known, release=release)
             if load is None and await balancer.ready(min(FIRST_WAIT, request.remaining() / 2)):
-                load = balancer.pick(usable=usable)
+                load = balancer.pick(usable=usable, release=release)
             if load is None:
                 raise NotSent(f"{balancer.service} has no instance that answers now")
             scope[Endpoint] = load.endpoint

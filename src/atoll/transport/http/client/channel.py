@@ -21,6 +21,7 @@ from atoll.service.request import FOREVER
 from atoll.service.tracing import current_span
 from atoll.transport.http.client.balancing import balance, endpoint_url
 from atoll.transport.http.client.events import read_events
+from atoll.transport.http.client.marks import pass_marks
 from atoll.transport.http.client.observed import Attempt, attempt_plan
 from atoll.transport.http.client.passing import idempotency_key, passed_headers
 from atoll.transport.http.client.port import HttpClient, HttpReply, HttpStream
@@ -100,6 +101,7 @@ class HttpChannel:
         current = current_request.get()
         written = plan.write(message)
         headers = passed_headers(current, self._peer_header)
+        pass_marks(current, headers)
         if written.content_type:
             headers["content-type"] = written.content_type
         if operation.keyed:
@@ -187,7 +189,8 @@ def _seconds(operation: Operation[Any, Any], calling: Calling) -> float:
 def _same_call(request: Request) -> Hashable:
     """What makes two calls equal: what is asked, and for whom."""
     written: Written = request.scope[Written]
-    return written.target, written.body, request.caller, request.headers.get("atoll-subject")
+    headers = request.headers
+    return written.target, written.body, request.caller, headers.get("atoll-subject"), headers.get("atoll-release")
 
 
 class _Plan:

@@ -9,9 +9,11 @@ from atoll.contracts import Operation
 from atoll.contracts.ids import uuid7
 from atoll.resilience.retry import IDEMPOTENCY_KEY
 from atoll.service import Caller, Request
+from atoll.service.baggage import HEADER as BAGGAGE
+from atoll.service.baggage import baggage_header
 from atoll.service.tracing import trace_headers
 
-PASSED = ("x-request-id", "baggage")
+REQUEST_ID = "x-request-id"
 
 
 def passed_headers(current: Request | None, peer_header: str | None) -> dict[str, str]:
@@ -19,12 +21,13 @@ def passed_headers(current: Request | None, peer_header: str | None) -> dict[str
     headers = trace_headers(None if current is None else current.headers)
     if peer_header is not None:
         headers["atoll-peer"] = peer_header
+    if carried := baggage_header():
+        headers[BAGGAGE] = carried
     if current is None:
         return headers
-    for name in PASSED:
-        value = current.headers.get(name)
-        if value is not None:
-            headers[name] = value
+    request_id = current.headers.get(REQUEST_ID)
+    if request_id is not None:
+        headers[REQUEST_ID] = request_id
     if peer_header is not None and current.caller is not None and current.caller.subject:
         headers.update(_identity(current.caller))
     return headers

@@ -15,32 +15,28 @@ _SERVER_ERROR = 500
 _OK = 200
 _GONE = "499"  # what nginx calls it when a client does not wait for its answer; there is no reply
 METRIC = "http.server.request.duration"
+SHADOW_METRIC = "atoll.shadow.request.duration"  # of copies of requests, so that nothing counts twice
+_SHADOW = b"atoll-shadow"
 _PARENT, _STATE = b"traceparent", b"tracestate"
 
 
 class ObservedEndpoint:
     """An `Endpoint`. The path is told as its route: what stands in it may be anybody's name."""
 
-    __slots__ = ("_inner", "_plan")
+    __slots__ = ("_inner", "_plan", "_shadow_plan")
 
     def __init__(self, operation: Operation[object, object], inner: Endpoint) -> None:
         self._inner = inner
-        route = {"http.request.method": operation.method, "http.route": operation.path}
-        self._plan = SpanPlan(
-            f"{operation.method} {operation.path}",
-            SERVER,
-            {**route, "url.scheme": "http", "atoll.operation": operation.qualified},
-            metric=METRIC,
-            labels=("http.request.method", "http.route", "atoll.operation"),
-            outcome="http.response.status_code",
-        )
+        self._plan = _plan(operation, METRIC)
+        self._shadow_plan = _plan(operation, SHADOW_METRIC)
 
     async def __call__(self, exchange: Exchange) -> Reply | None:
         """As the operation does."""
         tracer = current_tracer.get()
         if tracer is None:
             return await self._inner(exchange)
-        span = exchange.span = tracer.begin(self._plan, trace_context(exchange))
+        plan = self._shadow_plan if _SHADOW in exchange.headers.raw else self._plan
+        span = exchange.span = tracer.begin(plan, trace_context(exchange))
         token = current_span.set(span)
         status = _SERVER_ERROR
         try:
@@ -67,6 +63,18 @@ class ObservedEndpoint:
                     span.attributes.update(told)
             span.end()
         return reply
+
+
+def _plan(operation: Operation[object, object], metric: str) -> SpanPlan:
+    route = {"http.request.method": operation.method, "http.route": operation.path}
+    return SpanPlan(
+        f"{operation.method} {operation.path}",
+        SERVER,
+        {**route, "url.scheme": "http", "atoll.operation": operation.qualified},
+        metric=metric,
+        labels=("http.request.method", "http.route", "atoll.operation"),
+        outcome="http.response.status_code",
+    )
 
 
 def _told(status: int) -> tuple[str, dict[str, Value]]:

@@ -12,6 +12,7 @@ export default ({ words, query, refine }) => {
   const service = words[0] || owners[0] || "";
   return html`<${Page} title="Data" lead="Each service's own database, to look at. What bears the name of a secret is not shown.">
     <${Trouble} error=${system.error} />
+    ${words[0] && system.data && !owners.includes(words[0]) && html`<${Trouble} error=${new Error(`no service ${words[0]} has a database here`)} />`}
     ${service ? html`<div class="columns tables"><${Card}>${owners.map((name) => html`<h3 style=${{ margin: "6px 0" }}><${Service} name=${name} href=${`#/data/${name}`} /></h3>${name === service && html`<${Tables} service=${service} words=${words} />`}`)}<//>
       ${words[2] ? html`<${Rows} key=${words.join("/")} service=${service} schema=${words[1]} table=${words[2]} offset=${Number(query.offset) || 0} refine=${refine} />` : html`<${Card}><${Empty}>Choose a table.<//><//>`}</div>` : system.data ? html`<${Empty}>No service of this system has a database.<//>` : html`<${Loading} />`}<//>`;
 };

@@ -40,7 +40,7 @@ const Faults = ({ edges }) => {
     ${faults.length ? html`<table><tbody>${faults.map((one) => html`<tr><td><b>${one.edge}</b></td><td>${one.delay ? `${seconds(one.delay)} delay${one.share < 1 ? ` for ${percent(one.share)} of the calls` : ""}` : ""} ${one.error ? `${percent(one.error)} errors (${one.status})` : ""}</td><td class="num soft">${Math.round(one.left)} s left</td><td><${Act} path="/api/faults/clear" body=${{ edge: one.edge }} after=${found.again}>clear<//></td></tr>`)}</tbody></table>` : html`<${Empty}>None is in force.<//>`}<//>`;
 };
 
-const WATCHED = /breaker|retry_budget|shed|bulkhead|pool|loop_lag|in_flight|active_requests/;
+const WATCHED = /breaker|resilience_events|connection_count|active|outbox|parked|dead|telemetry_dropped/;
 
 // The latest value of each gauge that tells how near a limit is.
 const Health = () => {

@@ -6,10 +6,16 @@ import { Card, Empty, Fields, Loading, Page, Service, Trouble } from "../lib/par
 import { faultOf, shares } from "../lib/why.js";
 
 const ROW = 26;
+const GROWS = 2000; // ms between looks at a trace that may still grow
+const SETTLED = 20; // seconds after its last span, when all senders have sent
+
+const whole = (trace) => Boolean(trace) && Date.now() * 1e6 - trace.start - trace.duration > SETTLED * 1e9;
 
 export const Trace = ({ id, query, refine }) => {
-  const found = useAsk(`/api/traces/${encodeURIComponent(id)}`);
-  const logs = useAsk(`/api/logs?trace=${encodeURIComponent(id)}&limit=500`);
+  const [every, setEvery] = useState(GROWS);
+  const found = useAsk(`/api/traces/${encodeURIComponent(id)}`, every);
+  const logs = useAsk(`/api/logs?trace=${encodeURIComponent(id)}&limit=500`, every);
+  useEffect(() => setEvery(whole(found.data) ? 0 : GROWS), [whole(found.data)]);
   const [closed, setClosed] = useState(() => new Set());
   const trace = found.data;
   const spans = useMemo(() => (trace ? visible(trace.spans, closed) : []), [trace, closed]);

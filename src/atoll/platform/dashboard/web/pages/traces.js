@@ -32,12 +32,12 @@ const List = ({ query, refine }) => {
     <${Trouble} error=${found.error} />
     ${traces.length > 1 && html`<${Card}><${Scatter} traces=${traces} open=${open} /><//>`}
     ${found.loading && !found.data ? html`<${Loading} />` : traces.length ? html`<section class="card flush"><div class="scroll"><table>
-      <thead><tr><th>began</th><th>root</th><th>name</th><th class="hide-small">services</th><th class="num">spans</th><th class="num">took</th><th style=${{ width: "18%" }}></th></tr></thead>
+      <thead><tr><th>began</th><th class="hide-small">root</th><th>name</th><th class="hide-small">services</th><th class="num hide-small">spans</th><th class="num">took</th><th class="hide-small" style=${{ width: "18%" }}></th></tr></thead>
       <tbody>${traces.map((one) => html`<tr key=${one.trace} data-row tabindex="0" onClick=${() => open(one.trace)} onKeyDown=${(e) => e.key === "Enter" && open(one.trace)}>
-        <td class="soft num" style=${{ textAlign: "left" }}>${ago(one.start)}</td><td><${Service} name=${one.service} /></td>
+        <td class="soft num" style=${{ textAlign: "left" }}>${ago(one.start)}</td><td class="hide-small"><${Service} name=${one.service} /></td>
         <td><a href=${`#/traces/${one.trace}`} onClick=${(e) => query.compare && e.preventDefault()} class="cut">${one.name}</a> ${one.errors > 0 && html`<span class="state bad">${one.errors} failed</span>`} ${!one.rooted && html`<span class="state busy" title="its first span was not sent, or not yet">no root</span>`}</td>
         <td class="hide-small"><span class="chips">${one.services.map((part) => html`<small class="service ${part.errors ? "bad-text" : ""}"><${Service} name=${part.service} /></small>`)}</span></td>
-        <td class="num">${count(one.spans)}</td><td class="num">${duration(one.duration)}</td><td><${Bar} share=${one.duration / most} tone=${one.errors ? "bad-text" : ""} /></td></tr>`)}</tbody></table></div></section>
+        <td class="num hide-small">${count(one.spans)}</td><td class="num">${duration(one.duration)}</td><td class="hide-small"><${Bar} share=${one.duration / most} tone=${one.errors ? "bad-text" : ""} /></td></tr>`)}</tbody></table></div></section>
       ${traces.length === 100 && !query.order && html`<p class="empty"><button type="button" onClick=${() => refine({ before: String(traces.at(-1).start) })}>older ones</button>${query.before && html` <button type="button" onClick=${() => refine({ before: "" })}>the latest</button>`}</p>`}`
     : !found.error && html`<${Empty}>No trace fits. ${query.q || query.service || query.errors || query.at_least || query.attribute ? "Ask for less, or for a longer time." : html`Send a request to the gateway, or try one under <a href="#/api">API</a>.`}<//>`}
   <//>`;

@@ -1,0 +1,110 @@
+"""The journal on disk: one file a service for its latest rollout, and the earlier ones beside it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from atoll.platform.rollout.records import Rollout
+from atoll.system import Trouble
+
+KEPT = 100  # earlier rollouts a service
+
+
+class Journal(Protocol):
+    """Where rollouts are written down. Each method raises Trouble, in one line, when the disk does not take it."""
+
+    def save(self, rollout: Rollout) -> None:
+        """As it stands; on the disk when this returns."""
+
+    def latest(self, service: str) -> Rollout | None:
+        """The one that runs, or ran last."""
+
+    def services(self) -> tuple[str, ...]:
+        """Those that had a rollout."""
+
+    def earlier(self, service: str) -> tuple[Rollout, ...]:
+        """All but the latest, newest first."""
+
+
+class FolderJournal:
+    """``<folder>/<service>.json`` and ``<folder>/<service>/<number>.json``. A file is replaced at once, after fsync."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save(self, rollout: Rollout) -> None:
+        path = self._path(rollout.service)
+        with said(path):
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            known = self.latest(rollout.service)
+            if known is not None and known.number != rollout.number:
+                self._set_aside(path, known)
+            _replace(path, msgspec.json.encode(rollout))
+
+    def latest(self, service: str) -> Rollout | None:
+        return _read(self._path(service))
+
+    def services(self) -> tuple[str, ...]:
+        return tuple(sorted(path.stem for path in self._folder.glob("*.json")))
+
+    def earlier(self, service: str) -> tuple[Rollout, ...]:
+        found = [_read(path) for path in _by_number(self._folder / service)]
+        return tuple(one for one in reversed(found) if one is not None)
+
+    def _path(self, service: str) -> Path:
+        return self._folder / f"{service}.json"
+
+    def _set_aside(self, path: Path, known: Rollout) -> None:
+        shelf = self._folder / known.service
+        shelf.mkdir(mode=0o700, exist_ok=True)
+        path.replace(shelf / f"{known.number}.json")
+        for old in _by_number(shelf)[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+
+def _by_number(folder: Path) -> list[Path]:
+    return sorted((path for path in folder.glob("*.json") if path.stem.isdigit()), key=lambda path: int(path.stem))
+
+
+def _read(path: Path) -> Rollout | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Rollout)
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Trouble(f"{path} is damaged ({error}); remove it (the stable release is untouched)") from None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """The old or the new content is there, whatever happens; the folder is synced too, so that the new name lasts."""
+    temporary = path.with_suffix(".new")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def said(path: Path) -> Iterator[None]:
+    """A disk that does not take it, in one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise Trouble(
+                f"{path}: no space left on the disk, so nothing is rolled out; free some and try again"
+            ) from None
+        raise Trouble(f"{path}: {error.strerror or error}, so nothing is rolled out") from None
