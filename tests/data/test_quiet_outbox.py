@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from atoll.contracts import Event
 from atoll.data import Database
-from atoll.data.outbox import Cursor, insert, outgoing, read_after
+from atoll.data.deferred import WRITE, columns, of_outbox
+from atoll.data.outbox import Cursor, outgoing, read_after
 
 
 class Rung(Event, subject="bell.rung"):
@@ -57,7 +58,7 @@ async def test_a_writer_that_runs_with_the_newest_id_of_all_is_not_passed_by(dat
                 async with ended as work:
                     await work.execute("SELECT pg_current_xact_id()")
                 async with running as work:
-                    await insert(work, [outgoing(Rung("running"), None, None)])
+                    await work.execute(WRITE, *columns([of_outbox(outgoing(Rung("running"), None, None))]))
                     has_running.set()
                     await may_end.wait()
 

@@ -12,7 +12,8 @@ from tests.messaging.conftest import Counted, consumer_of, eventually, handled, 
 
 from atoll.contracts.policies import ConsumerPolicy, EventPolicy
 from atoll.data import Database, Outbox
-from atoll.data.outbox import Cursor, insert, outgoing, read_after
+from atoll.data.deferred import WRITE, columns, of_outbox
+from atoll.data.outbox import Cursor, outgoing, read_after
 from atoll.messaging import DeadLetters, Relay, parking, pump
 from atoll.messaging.envelope import Envelope, encode_envelope
 from atoll.messaging.handling import Handling
@@ -181,7 +182,7 @@ async def test_a_cursor_by_number_alone_would_skip(database: Database, database_
         """The number now, the fence of a transaction that ends last."""
         await older_has_id.wait()
         async with other.work() as work:
-            await insert(work, [outgoing(Counted("low", 0), None, None)])
+            await work.execute(WRITE, *columns([of_outbox(outgoing(Counted("low", 0), None, None))]))
             began.set()
             await first_may_end.wait()
 

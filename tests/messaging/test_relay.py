@@ -174,9 +174,10 @@ async def test_a_transaction_that_commits_late_is_not_skipped(
 
 async def _hold_open(database: Database, begun: asyncio.Event, go: asyncio.Event) -> None:
     async with database.work() as work:
-        from atoll.data.outbox import insert, outgoing
+        from atoll.data.deferred import WRITE, columns, of_outbox
+        from atoll.data.outbox import outgoing
 
-        await insert(work, [outgoing(Counted("late", 0), None, None)])
+        await work.execute(WRITE, *columns([of_outbox(outgoing(Counted("late", 0), None, None))]))
         begun.set()
         await go.wait()
 

@@ -102,10 +102,10 @@ INBOX = (
     Mutant(
         "a list is acknowledged before its commit", "Acknowledge after commit",
         "messaging/pump.py",
-        '            await self._handling.batch([incoming for _, incoming in lot])\n            crash_point("before-acknowledge")\n'
-        "            for delivery, _ in lot:\n                await delivery.acknowledge()\n",
-        '            for delivery, _ in lot:\n                await delivery.acknowledge()\n'
-        '            await self._handling.batch([incoming for _, incoming in lot])\n            crash_point("before-acknowledge")\n',
+        '            await self._handling.batch([incoming for _, _, incoming in lot])\n            crash_point("before-acknowledge")\n'
+        "            for _, delivery, _ in lot:\n                await delivery.acknowledge()\n",
+        '            for _, delivery, _ in lot:\n                await delivery.acknowledge()\n'
+        '            await self._handling.batch([incoming for _, _, incoming in lot])\n            crash_point("before-acknowledge")\n',
         (f"{LISTS}a_lot_is_acknowledged_after_its_commit",), short=False,
     ),
     Mutant(

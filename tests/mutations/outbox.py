@@ -12,11 +12,10 @@ WORK = "tests/data/test_work.py::test_"
 OUTBOX = (
     Mutant(
         "events outside of the transaction", "The event row commits with the state",
-        "data/work.py", "        self._events.append(outgoing(event, headers, self._database.publishes))",
+        "data/work.py", "        self._deferred.append(of_outbox(outgoing(event, headers, self._database.publishes)))\n        self._outgoing = True",
         "        row = outgoing(event, headers, self._database.publishes)\n"
-        "        from atoll.data.outbox import _INSERT_ONE\n"
         "        async with self._database.connection() as connection:\n"
-        "            await connection.execute(_INSERT_ONE, *row)",
+        "            await connection.execute(WRITE, *columns([of_outbox(row)]))",
         (f"{RELAY}what_is_rolled_back_is_not_published",),
     ),
     Mutant(

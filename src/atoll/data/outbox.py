@@ -13,7 +13,7 @@ may have a lower position, and a snapshot does not show whether it does.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from random import getrandbits
@@ -33,7 +33,6 @@ from atoll.service.tracing import PRODUCER, SpanPlan, Value, current_span, kept_
 
 if TYPE_CHECKING:
     from atoll.data.database import Database
-    from atoll.data.work import Work
 
 MAX_PAYLOAD = 512 * 1024  # bytes of JSON, headers too; brokers take 1 MiB by default, and the envelope comes on top
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -42,11 +41,6 @@ OutgoingEvent = tuple[UUID, str, int, str, str, str | None]  # id, subject, vers
 
 FENCE = "greatest(pg_current_xact_id(), (pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text::xid8)"
 _COLUMNS = "fence, id, subject, version, key, data, headers"
-_INSERT_ONE = f"INSERT INTO atoll.outbox ({_COLUMNS}) VALUES ({FENCE}, $1, $2, $3, $4, $5, $6)"  # noqa: S608 - constants
-_INSERT_MANY = (
-    f"INSERT INTO atoll.outbox ({_COLUMNS}) SELECT {FENCE}, * "  # noqa: S608 - constants
-    "FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[])"
-)
 # The bound is worked out once a statement: asking each row by itself costs more than reading it.
 _READ = """
 SELECT fence, position, id, subject, version, key, data, headers, written_at, delivery,
@@ -89,14 +83,6 @@ def outgoing(
             f"{kind.__name__} is {size} bytes of JSON; an event may have {MAX_PAYLOAD}: publish a reference to what is large"
         )
     return uuid7(), kind.subject_, kind.version_, event_key(event), data.decode(), text
-
-
-async def insert(work: Work, events: Sequence[OutgoingEvent]) -> None:
-    """Writes the rows, in one statement."""
-    if len(events) == 1:
-        await work.execute(_INSERT_ONE, *events[0])
-    else:
-        await work.execute(_INSERT_MANY, *zip(*events, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
