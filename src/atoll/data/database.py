@@ -48,7 +48,7 @@ class Database:
         self.units: dict[asyncio.Task[object] | None, Work] = {}
         self._url = url
         self._min_size = min_size
-        self._max_size = max_size
+        self.max_size = max_size
         self._pool = postgres.Pool(url, name=self.name, max_size=max_size)
         self._retention = Retention(self)
         self._warming: asyncio.Task[None] | None = None
@@ -115,7 +115,7 @@ class Database:
             async with asyncio.timeout(patience):
                 return await self._acquire(statement)
         except TimeoutError:
-            busy = f"all {self._max_size} connections are busy" if self._pool.exhausted else self._trouble
+            busy = f"all {self.max_size} connections are busy" if self._pool.exhausted else self._trouble
             if not busy and patience < ENOUGH:
                 raise DeadlineExceeded("the request's time was over before the database was asked") from None
             raise DatabaseUnavailable(
