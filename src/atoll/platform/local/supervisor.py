@@ -34,7 +34,7 @@ from atoll.platform.local.logs import rotate
 from atoll.platform.local.migrations import forget
 from atoll.platform.local.options import Options
 from atoll.platform.local.ports import LOOPBACK, Ports
-from atoll.platform.local.programs import TREE, ShelfPrograms
+from atoll.platform.local.programs import TREE, Programs, ShelfPrograms
 from atoll.platform.local.progress import Report
 from atoll.platform.local.publishing import Listings, Publishing
 from atoll.platform.local.registry import Registry
@@ -80,6 +80,7 @@ class Supervisor:
         self._shadows: dict[str, Shadow] = {}
         self.fleet = LocalFleet(self._runners, self._shadows, self._registry, self._publishing, self._counts)
         self._shelf = Shelf.beside(file)
+        self.programs: Programs = ShelfPrograms(self.root, self._shelf)
         self.rollouts = rollouts_of(self.system, self.folder, self.fleet, self._shelf, OpenGate(), self._teller)
         self._server: JsonServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -126,8 +127,7 @@ class Supervisor:
         self._parts = make_parts(self.system, self.folder, self._ports, board)
         self._kinds = {part.kind: part.kind for part in self._parts.all()}
         wiring = await self._open()
-        programs = ShelfPrograms(self.root, self._shelf)
-        ground = Ground(self._ledger, self._ports, self._registry, self._watch, self._publishing.settle, programs)
+        ground = Ground(self._ledger, self._ports, self._registry, self._watch, self._publishing.settle, self.programs)
         for service in self.system.services:
             self._runners[service.name] = ServiceRunner(service, wiring, ground, serves_keys(self.system, service))
         await self._start_all()
