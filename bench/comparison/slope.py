@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 BLOCKS = 12  # neighbouring samples are alike, so means of so many blocks are what counts as independent
 T_95 = 2.228  # Student's t for 95 %, both sides, with BLOCKS - 2 degrees of freedom
@@ -29,7 +30,7 @@ def slope(seconds: Sequence[float], values: Sequence[float]) -> Slope:
     if len(values) < BLOCKS:
         raise ValueError(f"a slope needs {BLOCKS} samples at least, these are {len(values)}")
     cuts = [round(at * len(values) / BLOCKS) for at in range(BLOCKS + 1)]
-    blocks = [slice(begin, end) for begin, end in zip(cuts, cuts[1:], strict=False)]
+    blocks = [slice(begin, end) for begin, end in pairwise(cuts)]
     x = [statistics.fmean(seconds[block]) for block in blocks]
     y = [statistics.fmean(values[block]) for block in blocks]
     line = statistics.linear_regression(x, y)
