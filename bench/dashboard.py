@@ -3,7 +3,7 @@
     .venv/bin/python -m bench.dashboard [page|ingestion|shop ...] [--spans 100000] [--seconds 10] [--rate 5000] [--rounds 2]
         [--orders 600] [--json]
 
-page: a store of so many spans, one trace of which has 5,000, in a process of its own; a headless Chromium (scripts/chromium) opens
+page: a store of so many spans, one trace of which has 5,000, in a process of its own; a headless Chromium opens
 the overview, the traces and that trace, each in a fresh profile, and scrolls through the trace. ingestion: so many spans a second
 over HTTP for so long. shop: the checkout with and without that flood at its dashboard, A B A B on one running shop.
 """
@@ -46,11 +46,15 @@ ATTRIBUTES = {
     "server.address": "127.0.0.1",
     "atoll.release": "dev",
 }
-STUBS = {
-    "/api/system": {"system": "bench", "gateway": "", "services": {}, "parts": {}, "usage": {}, "model": {"services": [], "routes": []}},
-    "/api/figures": {},
-    "/api/faults": {"faults": []},
-}  # fmt: skip
+_NO_SYSTEM = {
+    "system": "bench",
+    "gateway": "",
+    "services": {},
+    "parts": {},
+    "usage": {},
+    "model": {"services": [], "routes": []},
+}
+STUBS = {"/api/system": _NO_SYSTEM, "/api/figures": {}, "/api/faults": {"faults": []}}
 
 
 def spans_of(trace: int, size: int, start: int) -> list[Span]:
@@ -144,13 +148,13 @@ def page(spans: int, rounds: int) -> dict[str, float]:
         file = Path(folder) / "telemetry.db"
         trace = filled(file, spans)
         with served(file) as (base, _), browsing() as browser:
-            found: list[dict[str, float]] = []
-            for _ in range(rounds + 1):  # the first one warms the server up
-                found.append(
-                    browser.opened(f"{base}/#/overview", ".columns table tbody tr", "overview")
-                    | browser.opened(f"{base}/#/traces", "tbody tr[data-row]", "traces")
-                    | browser.waterfall(f"{base}/#/traces/{trace}")
-                )
+            # The first one warms the server up.
+            found = [
+                browser.opened(f"{base}/#/overview", ".columns table tbody tr", "overview")
+                | browser.opened(f"{base}/#/traces", "tbody tr[data-row]", "traces")
+                | browser.waterfall(f"{base}/#/traces/{trace}")
+                for _ in range(rounds + 1)
+            ]
     return {name: statistics.median(one[name] for one in found[1:]) for name in found[0]}
 
 
@@ -247,10 +251,6 @@ def confirmed(gateway: str, orders: int) -> float:
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--serve"]:
-        return serve(Path(sys.argv[2]), int(sys.argv[3]))
-    if sys.argv[1:2] == ["--flood"]:
-        return flood(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", help="page, ingestion, shop; all of them without a word")
     parser.add_argument("--spans", type=int, default=100_000)
@@ -269,7 +269,8 @@ def main() -> None:
         sys.exit(f"there is no {wrong[0]!r}; there are: {', '.join(ways)}")
     found = {name: ways[name]() for name in chosen.what or ways}
     if chosen.json:
-        return print(json.dumps(found))
+        print(json.dumps(found))
+        return
     for name, figures in found.items():
         print(name)
         for figure, value in figures.items():
@@ -277,4 +278,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    match sys.argv[1:]:
+        case ["--serve", file, port]:
+            serve(Path(file), int(port))
+        case ["--flood", base, rate, seconds]:
+            flood(base, int(rate), float(seconds))
+        case _:
+            main()

@@ -122,8 +122,8 @@ export default () => {
     <div class="columns overview">
       <div class="stack"><${Card} title="What came in, in the last 15 minutes" tools=${html`<a href="#/traces?since=15m">all traces</a>`}><${Trouble} error=${roots.error} /><${Requests} roots=${roots.data} gateway=${system.data.gateway} /><//>
       <${Card} title="Slowest of the last 15 minutes" tools=${html`<a href="#/traces?order=slowest&since=15m">all</a>`}>
-        ${slow.data?.traces.length ? html`<table><tbody>${slow.data.traces.map((one) => html`<tr data-row tabindex="0" onClick=${() => (location.hash = `#/traces/${one.trace}`)} onKeyDown=${(e) => e.key === "Enter" && (location.hash = `#/traces/${one.trace}`)}>
-          <td><${Service} name=${one.service} /></td><td class="cut">${one.name}</td><td>${one.errors > 0 && html`<span class="state bad">${one.errors} failed</span>`}</td><td class="num">${duration(one.duration)}</td></tr>`)}</tbody></table>`
+        ${slow.data?.traces.length ? html`<div class="scroll"><table><tbody>${slow.data.traces.map((one) => html`<tr data-row tabindex="0" onClick=${() => (location.hash = `#/traces/${one.trace}`)} onKeyDown=${(e) => e.key === "Enter" && (location.hash = `#/traces/${one.trace}`)}>
+          <td><${Service} name=${one.service} /></td><td class="cut">${one.name}</td><td>${one.errors > 0 && html`<span class="state bad">${one.errors} failed</span>`}</td><td class="num">${duration(one.duration)}</td></tr>`)}</tbody></table></div>`
         : html`<${Empty}>No traces yet. Send a request to the gateway, or try one under <a href="#/api">API</a>.<//>`}
       <//></div>
       <${Card} title="Parts">
