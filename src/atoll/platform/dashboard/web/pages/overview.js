@@ -55,7 +55,7 @@ const One = ({ name, service, usage, red, history, figures, model, again }) => {
       <${Figure} text=${restarts === 1 ? "restart" : "restarts"} value=${restarts} bad=${restarts > 0} />
     </div>
     <div class="instances">
-      ${service.instances.map((one) => html`<div><span><${State} state=${one.state} /> <a href=${`#/logs?instance=${one.instance}`}>${one.instance}</a> <span class="soft small">${service.release}</span></span>
+      ${service.instances.map((one) => html`<div><span><${State} state=${one.state} /> <a href=${`#/logs?instance=${one.instance}`}>${one.instance}</a> <span class="soft small">${one.release || service.release}${Object.keys(service.shares || {}).length > 1 ? ` ${service.shares[one.release] ?? 0} %` : ""}</span></span>
         <span class="soft num small">${usage[one.pid] ? ` ${duration((Date.now() / 1000 - usage[one.pid].since) * 1e9)}` : ""}</span></div>`)}
       <div class="scale"><span class="soft">${service.instances.length === 1 ? "one instance" : `${service.instances.length} instances`}${
         figures && !figures.unknown ? `, ${figures.outbox} in the outbox` : ""}${model?.calls?.length ? `, calls ${model.calls.join(", ")}` : ""}</span>
