@@ -16,9 +16,11 @@ ALONE = sorted(file.stem for file in Path(__file__).parent.glob("[!_]*.py") if f
 name = sys.argv[1] if len(sys.argv) > 1 else ""
 if name == "report":
     sys.exit(publish(sys.argv[2:]))
-if name in BENCHES or not name or name.startswith("-"):
+if name in BENCHES or name == "scale" or not name or name.startswith("-"):
     sys.exit(run(sys.argv[1:]))
 if name not in ALONE:
-    sys.exit(f"usage: python -m bench [NAME] [--help], with NAME one of: {', '.join((*BENCHES, *ALONE, 'report'))}")
+    sys.exit(
+        f"usage: python -m bench [NAME] [--help], with NAME one of: {', '.join((*BENCHES, 'scale', *ALONE, 'report'))}"
+    )
 sys.argv = [f"bench.{name}", *sys.argv[2:]]
 runpy.run_module(f"bench.{name}", run_name="__main__")

@@ -98,7 +98,7 @@ def blacksheep() -> Any:
             return Response(422, content=Content(b"application/json", encode({"detail": str(error)})))
         return Response(200, content=Content(b"application/json", encode(Quote(item.sku, item.quantity * 100))))
 
-    quote.__annotations__.update(body=FromBytes)
+    quote.__annotations__.update({"body": FromBytes, "return": Response})
     app.router.post("/orders")(quote)
     return app
 

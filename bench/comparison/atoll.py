@@ -26,11 +26,12 @@ CAPTURED = """SELECT count(*), count(DISTINCT key) FROM acquirer_ledger WHERE am
 
 
 @contextmanager
-def shop(folder: Path, *options: str) -> Iterator[Running]:
-    """The shop on an empty folder. options: further ones of `atoll up`."""
+def shop(folder: Path, *options: str, instances: int = 1) -> Iterator[Running]:
+    """The shop on an empty folder. options: further ones of `atoll up`. instances: of each service."""
     system = folder / "shop" / "system.py"
     shutil.copytree(SHOP, system.parent, ignore=shutil.ignore_patterns(".atoll", "__pycache__"))
     unlimited(system)
+    system.write_text(system.read_text().replace("database=True", f"database=True, instances={instances}"))
     try:
         state = json.loads(run("up", "-d", "--isolated", "--no-watch", "--json", *options, system=system))
         urls = running_database_urls(system)

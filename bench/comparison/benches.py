@@ -8,9 +8,11 @@ from functools import partial
 
 from bench.comparison.candidate import Candidate
 from bench.comparison.candidates import CANDIDATES
+from bench.comparison.many import services
 from bench.comparison.measure import Found, Work, whole_system
 from bench.comparison.parts import layers, messaging, startup, telemetry, ways
 from bench.comparison.proxies import PROXIES, gateway
+from bench.comparison.scale import instances, rows, waiting
 from bench.comparison.servers import SERVERS, service
 
 
@@ -25,7 +27,10 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Bench:
-    """own: those that always take part. against: those that do if nobody says otherwise. chart: the figure to draw."""
+    """own: those that always take part. against: those that do if nobody says otherwise. chart: the figure to draw.
+
+    page: of docs/, which the results are written into.
+    """
 
     kind: str
     title: str
@@ -36,6 +41,7 @@ class Bench:
     requests: int = 10_000
     seconds: float = 0.0
     rounds: int = 3
+    page: str = "performance.md"
 
 
 def systems(*names: str) -> list[Entrant]:
@@ -44,6 +50,19 @@ def systems(*names: str) -> list[Entrant]:
 
 def system(candidate: Candidate) -> Entrant:
     return Entrant(candidate.name, partial(whole_system, candidate), candidate.missing)
+
+
+def sizes(measure: Callable[[int, Work], Found], unit: str, counts: Sequence[int]) -> list[Entrant]:
+    """An entrant a size."""
+    return [Entrant(f"{count} {unit}", partial(measure, count)) for count in counts]
+
+
+def scale(
+    kind: str, title: str, entrants: Sequence[Entrant], chart: str, left_out: int = 0, seconds: float = 0.0
+) -> Bench:
+    """A benchmark of docs/scale.md. left_out: so many of the largest sizes are measured only if asked for."""
+    standard = tuple(one.name for one in entrants[: len(entrants) - left_out])
+    return Bench(kind, title, entrants, chart, (), standard, 5_000, seconds, page="scale.md")
 
 
 _ALL = (
@@ -75,4 +94,24 @@ _ALL = (
         [Entrant(name, partial(telemetry, name)) for name in ways("")], "requests/s", own=tuple(ways("")), seconds=3.0,
     ),
 )  # fmt: skip
-BENCHES = {bench.kind: bench for bench in _ALL}
+_SCALE = (
+    scale(
+        "scale-instances", "Checkout with more instances of each service", sizes(instances, "each", (1, 2, 4)),
+        "confirmed/s",
+    ),
+    scale(
+        "scale-services", "A system of more services", sizes(services, "services", (1, 5, 10, 25, 50)), "all ready, s",
+        left_out=1,
+    ),
+    scale(
+        "scale-outbox", "Rows waiting in the outbox", sizes(waiting, "rows", (1_000, 10_000, 100_000, 1_000_000)),
+        "published/s", seconds=20.0,
+    ),
+    scale(
+        "scale-rows", "Checkout with more rows in the tables",
+        sizes(rows, "rows", (0, 100_000, 1_000_000, 10_000_000)), "confirmed/s", left_out=1,
+    ),
+)  # fmt: skip
+STANDARD = tuple(bench.kind for bench in _ALL)
+SCALE = tuple(bench.kind for bench in _SCALE)
+BENCHES = {bench.kind: bench for bench in (*_ALL, *_SCALE)}

@@ -24,7 +24,10 @@ END = b"\r\n\r\n"
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """requests: how many in all, or seconds: for how long. body: JSON text, the same in each. token: "" for none."""
+    """requests: how many in all, or seconds: for how long. body: JSON text, the same in each. token: "" for none.
+
+    rate: requests a second of all connections together, or 0: as many as are answered.
+    """
 
     port: int
     path: str
@@ -35,6 +38,7 @@ class Plan(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     method: str = "POST"
     headers: dict[str, str] = {}
+    rate: float = 0.0
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -59,6 +63,7 @@ class Run:
         self.took: list[float] = []
         self.statuses: Counter[str] = Counter()
         self.sample = b""
+        self.every = plan.connections / plan.rate if plan.rate else 0.0  # seconds from one request to the next
 
 
 def for_a_time(seconds: float) -> Iterator[int]:
@@ -106,7 +111,11 @@ class Connection(asyncio.Protocol):
         if not run.sample or self._buffer[9:10] != b"2":
             run.sample = self._buffer
         self._buffer = b""
-        self._next()
+        pause = self._sent + run.every - time.perf_counter()
+        if run.every and pause > 0:
+            asyncio.get_running_loop().call_later(pause, self._next)
+        else:
+            self._next()
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._done.done():

@@ -124,6 +124,12 @@ def drive(running: Running, path: str, expected: int, requests: int, connections
     return report
 
 
+def wait_and_count(running: Running, orders: int) -> None:
+    """Until so many orders are confirmed. Wrong unless each was, and was captured once."""
+    asyncio.run(all_confirmed(running, orders))
+    asyncio.run(nothing_twice(running, orders))
+
+
 def used_since(before: Mapping[str, float], processes: Mapping[str, int], requests: int) -> dict[str, float]:
     """CPU seconds a 1,000 requests, by process."""
     after = cpu_seconds(processes)

@@ -1,6 +1,6 @@
-"""`python -m bench report FILE...`: puts kept results into docs/performance.md, as a table and a chart for each benchmark.
+"""`python -m bench report FILE...`: puts kept results into the docs, as a table and a chart for each benchmark.
 
-    python -m bench report [--page docs/performance.md] bench/results/checkout-*.json ...
+    python -m bench report [--folder docs] bench/results/checkout-*.json ...
 
 Of several files of one benchmark all rounds count together; all must have asked for the same. The page says where: between
 `<!-- bench NAME -->` and `<!-- /bench NAME -->`. The chart goes into a folder of the page's name beside it.
@@ -24,19 +24,20 @@ from bench.comparison.measure import Round, Wrong
 from bench.comparison.report import Machine, Results, table
 from bench.comparison.run import amount
 
-PAGE = ROOT / "docs" / "performance.md"
+DOCS = ROOT / "docs"
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench report", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--folder", type=Path, default=DOCS, help="of performance.md and scale.md")
     options = parser.parse_args(arguments)
     try:
         for kind, results in by_kind(options.files).items():
-            write(options.page, kind, results)
-            print(f"{kind}: {sum(len(one.rounds) for one in results)} rounds into {options.page}")
+            page = options.folder / BENCHES[kind].page
+            write(page, kind, results)
+            print(f"{kind}: {sum(len(one.rounds) for one in results)} rounds into {page}")
     except (Wrong, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -5,7 +5,7 @@
 NAME: checkout, quote, gateway, service, messaging, layers, startup, telemetry. Every round starts a candidate anew, on empty
 data, and warms it up; it counts only if its answers were right (checkout: each accepted order confirmed and captured exactly
 once). It prints medians, with the least and the most in brackets, and keeps everything in bench/results; `python -m bench
-report FILE...` writes that into docs/performance.md.
+report FILE...` writes that into the docs. scale: scale-instances, scale-services, scale-outbox and scale-rows (docs/scale.md).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bench.comparison.benches import BENCHES, Bench, Entrant
+from bench.comparison.benches import BENCHES, SCALE, STANDARD, Bench, Entrant
 from bench.comparison.measure import Round, Work, Wrong
 from bench.comparison.report import Results, keep, table, this_machine
 
@@ -25,7 +25,7 @@ from bench.comparison.report import Results, keep, table, this_machine
 def main(arguments: Sequence[str]) -> int:
     """The exit status: 1 if a candidate was wrong or cannot run here."""
     options = parsed(arguments)
-    kinds = [options.kind] if options.kind else list(BENCHES)
+    kinds = {"scale": SCALE, None: STANDARD}.get(options.kind, (options.kind,))
     try:
         for kind in kinds:
             carry_out(BENCHES[kind], options, everything=not options.kind or options.against == "all")
@@ -103,7 +103,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("kind", nargs="?", choices=tuple(BENCHES))
+    parser.add_argument("kind", nargs="?", choices=(*BENCHES, "scale"))
     parser.add_argument("--against", help="what to compare with, a list; all: whatever can run here")
     parser.add_argument("--orders", "--requests", type=int, help="of a round; default: 10,000")
     parser.add_argument("--connections", type=int, default=64)

@@ -70,7 +70,7 @@ SAGAS = (
     ),
     Mutant(
         "no recovery at start", "Recovery starts at process start",
-        "sagas/runner.py", "        self._mine.add(partition)\n        self._wake.set()\n", "        pass\n",
+        "sagas/runner.py", "        self._mine.add(partition)\n        self._fresh.add(partition)\n", "        pass\n",
         (f"{STEPS}steps_run_once_each_in_order",),
     ),
     Mutant(

@@ -15,6 +15,7 @@ def test_ten_a_second_are_there_without_any_calls() -> None:
         assert sum(budget.withdraw() for _ in range(1000)) == 10
         now += 1.0
     now += 100.0
+    assert budget.left() == 10
     assert sum(budget.withdraw() for _ in range(1000)) == 10  # they are not saved up
 
 
@@ -23,6 +24,7 @@ def test_a_fifth_of_calls_may_be_retried_and_deposits_expire() -> None:
     budget = RetryBudget(BudgetPolicy(per_second=0), clock=lambda: now)
     for _ in range(100):
         budget.deposit()
+    assert budget.left() == 20
     assert sum(budget.withdraw() for _ in range(100)) == 20
     for _ in range(100):
         budget.deposit()

@@ -31,6 +31,8 @@ def command(ctx: click.Context, names: tuple[str, ...], as_json: bool, system_fi
     click.echo(f"{'NAME':<20} {'STATE':<11} {'PID':>8} {'RESTARTS':>8}  URL")
     for name, state, pid, restarts, url in _rows(status):
         click.echo(f"{name:<20} {state:<11} {pid or '-':>8} {restarts:>8}  {url}".rstrip())
+    for line in _releases(status["services"]):
+        click.echo(line)
     show_figures(status["services"])
 
 
@@ -41,6 +43,22 @@ def _only(status: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
         group: {name: it for name, it in status[group].items() if name in wanted} for group in ("services", "parts")
     }
     return {**status, **chosen}
+
+
+def _releases(services: dict[str, Any]) -> list[str]:
+    """A line for each service that runs something else than the working tree: its releases' instances and shares."""
+    lines = []
+    for name, service in services.items():
+        shares = service["shares"]
+        releases = dict.fromkeys([service["release"], *shares, *(item["release"] for item in service["instances"])])
+        if list(releases) == ["dev"]:
+            continue
+        told = []
+        for release in releases:
+            names = [item["instance"] for item in service["instances"] if item["release"] == release]
+            told.append(f"{release} {shares.get(release, 0)} % ({', '.join(names) or 'no instance'})")
+        lines.append(f"{name}: {', '.join(told)}; stable is {service['release']}")
+    return ["", *lines] if lines else []
 
 
 def _rows(status: dict[str, Any]) -> list[tuple[str, str, int | None, int, str]]:

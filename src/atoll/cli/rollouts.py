@@ -32,21 +32,21 @@ def command(
     if svg is not None:
         _draw(file, service, which, svg)
     elif which:
-        found = _one(file, service, which)
+        found = one(file, service, which)
         print_json(found) if as_json else show(found)
     else:
-        every = _all(file, service)
+        found_all = every(file, service)
         if as_json:
-            print_json({"rollouts": every})
-        elif every:
-            listing(every)
+            print_json({"rollouts": found_all})
+        elif found_all:
+            listing(found_all)
         else:
             click.echo(
                 f"no rollouts{f' of {service}' if service else ''}; begin one with 'atoll deploy {service or 'SERVICE'}'"
             )
 
 
-def _all(file: Path, service: str) -> list[dict[str, Any]]:
+def every(file: Path, service: str) -> list[dict[str, Any]]:
     """Without what happened on the way; the newest first."""
     import msgspec
 
@@ -54,11 +54,11 @@ def _all(file: Path, service: str) -> list[dict[str, Any]]:
     found = []
     for name in (service,) if service else journal.services():
         latest = journal.latest(name)
-        found += [msgspec.to_builtins(one) for one in (*((latest,) if latest else ()), *journal.earlier(name))]
-    return [{name: value for name, value in one.items() if name not in {"entries", "points"}} for one in found]
+        found += [msgspec.to_builtins(rollout) for rollout in (*((latest,) if latest else ()), *journal.earlier(name))]
+    return [{name: value for name, value in it.items() if name not in {"entries", "points"}} for it in found]
 
 
-def _one(file: Path, service: str, which: str) -> dict[str, Any]:
+def one(file: Path, service: str, which: str) -> dict[str, Any]:
     """As the running supervisor knows it, else as the journal does."""
     import msgspec
 
@@ -67,9 +67,9 @@ def _one(file: Path, service: str, which: str) -> dict[str, Any]:
         return client.call("GET", f"/v1/rollouts/{service}/{which}")
     journal = _journal(file)
     latest = journal.latest(service)
-    for one in (*((latest,) if latest else ()), *journal.earlier(service)):
-        if str(one.number) == which or (len(which) > 2 and one.release.startswith(which)):
-            found: dict[str, Any] = msgspec.to_builtins(one)
+    for rollout in (*((latest,) if latest else ()), *journal.earlier(service)):
+        if str(rollout.number) == which or (len(which) > 2 and rollout.release.startswith(which)):
+            found: dict[str, Any] = msgspec.to_builtins(rollout)
             return found
     raise Trouble(f"{service} had no rollout {which!r}; see 'atoll rollouts {service}'")
 
@@ -82,7 +82,7 @@ def _draw(file: Path, service: str, which: str, to: Path) -> None:
 
     if not service or not which:
         raise click.UsageError("--svg draws one rollout; name its service and its number")
-    to.write_text(picture(msgspec.convert(_one(file, service, which), Rollout)), "utf-8")
+    to.write_text(picture(msgspec.convert(one(file, service, which), Rollout)), "utf-8")
     click.echo(f"drew {to}")
 
 

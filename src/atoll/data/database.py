@@ -49,7 +49,7 @@ class Database:
         self.units: dict[asyncio.Task[object] | None, Work] = {}
         self._url = url
         self._min_size = min_size
-        self._max_size = max_size
+        self.max_size = max_size
         self._pool = postgres.Pool(url, name=self.name, max_size=max_size)
         self.group_commit = GroupCommit(self)
         self._retention = Retention(self)
@@ -154,7 +154,7 @@ class Database:
 
     def unanswered(self, patience: float) -> DatabaseUnavailable | DeadlineExceeded:
         """What somebody hears who waited so many seconds."""
-        busy = f"all {self._max_size} connections are busy" if self._pool.exhausted else self._trouble
+        busy = f"all {self.max_size} connections are busy" if self._pool.exhausted else self._trouble
         if not busy and patience < ENOUGH:
             return DeadlineExceeded("the request's time was over before the database was asked")
         return DatabaseUnavailable(

@@ -85,6 +85,11 @@ class Consumer:
         """Which partitions this instance reads now."""
         return self._partitions.mine
 
+    @property
+    def held(self) -> int:
+        """How many messages it has taken from the broker and not finished."""
+        return sum(pump.held for pump in self._pumps.values())
+
     def _taken(self, partition: int) -> None:
         handling = Handling(self._database, self._routes, consumer=self._group)
         self._pumps[partition] = Pump(

@@ -103,6 +103,11 @@ class Pump:
             asyncio.create_task(self._extend(), name=f"consumer {group}/{partition}: extend"),
         ]
 
+    @property
+    def held(self) -> int:
+        """How many messages wait here or are being handled."""
+        return self._lanes.held
+
     def retry(self, seq: int, key: str) -> None:
         """Tries a parked message again, in its turn among the others of its key."""
         if seq not in self._retrying:

@@ -43,6 +43,12 @@ class RetryBudget:
         self._spent += 1
         return True
 
+    def left(self) -> float:
+        """How many retries could be made now."""
+        self._bucket()
+        always = min(self._most, self._least + (self._clock() - self._at) * self._policy.per_second)
+        return max(0.0, self._deposited * self._policy.share - self._spent) + always
+
     def _always(self) -> bool:
         """One of those that are allowed however few calls there are."""
         now = self._clock()

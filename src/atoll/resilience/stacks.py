@@ -46,7 +46,10 @@ class Reach:
 
 
 class ClientStacks:
-    """The stacks of one client: a stack an operation, over a bulkhead, a retry budget and breakers that all of them share."""
+    """The stacks of one client: a stack an operation, over a bulkhead, a retry budget and breakers that all of them share.
+
+    budget, breakers: to be looked at.
+    """
 
     def __init__(
         self, policy: ClientPolicy, reach: Reach, *, layers: Layers | None = None, hook: Hook = ignore
@@ -55,7 +58,8 @@ class ClientStacks:
         self._reach = reach
         self._layers = layers
         self._hook = hook
-        self._budget = RetryBudget(policy.budget)
+        self.budget = RetryBudget(policy.budget)
+        self.breakers = reach.breakers
         self._bulkhead = bulkhead(policy.in_flight, hook=hook, refuse=NotSent)
 
     def of(self, operation: Operation[Any, Any], call: CallPolicy) -> Stack:
@@ -86,11 +90,11 @@ class ClientStacks:
             add("coalesce", coalesce(_key(reach), hook=hook))
         add("bulkhead", self._bulkhead, in_flight=policy.in_flight)
         if retries.attempts > 1:
-            add("retry", retry(retries, self._budget, hook=hook), **_retry_numbers(retries, policy))
+            add("retry", retry(retries, self.budget, hook=hook), **_retry_numbers(retries, policy))
         if call.attempt is not None:
             add("attempt", attempt(call.attempt), seconds=call.attempt)
         if call.hedge is not None:
-            add("hedge", hedge(call.hedge, self._budget, hook=hook), **asdict(call.hedge))
+            add("hedge", hedge(call.hedge, self.budget, hook=hook), **asdict(call.hedge))
         add("balance", reach.balance)
         add("breaker", breaker(reach.breakers, reach.endpoint), **asdict(policy.breaker))
         if reach.fault is not None:

@@ -35,6 +35,8 @@ from atoll.serve.telemetry import (
     make_telemetry,
     resilience_hook,
     telemetry_settings,
+    watch_callees,
+    watch_consumer,
     watch_consumers,
     watch_database,
     watch_http,
@@ -97,6 +99,7 @@ class Running:
         await self._start_database()
         await self._start_broker()
         await self.callees.start(self._lifecycle)
+        watch_callees(self.telemetry.metrics, self.callees.channels)
         projections = await self._start_projections()
         provided = await self._provide({**self.callees.clients, **projections})
         await self._start_messaging(provided)
@@ -161,6 +164,7 @@ class Running:
         if database is not None and broker is not None and handlers:
             consumer = make_consumer(self.service, self._resilience, database, broker, handlers, weight)
             await self._lifecycle.start("consumer", consumer)
+            watch_consumer(self.telemetry.metrics, consumer)
 
     async def _start_server(self, provided: dict[type, Any]) -> None:
         tokens = tokens_of(self.environment, self._http)

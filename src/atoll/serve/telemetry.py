@@ -6,15 +6,16 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from atoll.contracts import Event
+from atoll.contracts import Api, Event
 from atoll.data import Database, Outbox
+from atoll.messaging import Consumer
 from atoll.messaging.backlog import backlog
 from atoll.resilience.records import BreakerClosed, BreakerOpened, Hook, Record
 from atoll.sagas import Sagas
 from atoll.serve.environment import Environment
 from atoll.service import Handler, Request, Service
 from atoll.telemetry import Metrics, Telemetry, TelemetrySettings, read_settings
-from atoll.transport.http import HttpApp, HttpClient
+from atoll.transport.http import HttpApp, HttpChannel, HttpClient
 
 PAGE = "/metrics"
 
@@ -63,6 +64,22 @@ def watch_http(metrics: Metrics, app: HttpApp) -> None:
     metrics.gauge("http.server.active_requests", about, read=lambda: app.in_flight)
 
 
+def watch_callees(metrics: Metrics, channels: Mapping[type[Api], HttpChannel]) -> None:
+    """Of each service that is called: the retries that are left, and breakers that are not closed."""
+    for api, channel in channels.items():
+        labels = {"peer.service": api.service_}
+        budget, breakers = channel.shared.budget, channel.shared.breakers
+        metrics.gauge("atoll.retry.budget", "Retries that may be made now.", labels, read=budget.left)
+        about = "Endpoints whose breaker is not closed."
+        metrics.gauge("atoll.breakers.troubled", about, labels, read=lambda breakers=breakers: float(breakers.troubled))  # type: ignore[misc]
+
+
+def watch_consumer(metrics: Metrics, consumer: Consumer) -> None:
+    """Its queue."""
+    about = "Messages that were taken from the broker and are not finished."
+    metrics.gauge("atoll.messages.held", about, read=lambda: float(consumer.held))
+
+
 def watch_database(telemetry: Telemetry, database: Database, service: Service) -> None:
     """The pool; what waits in outbox, parked messages and sagas, asked every few seconds."""
     metrics = telemetry.metrics
@@ -71,6 +88,7 @@ def watch_database(telemetry: Telemetry, database: Database, service: Service) -
             "db.client.connection.count", "Connections of the pool.", {"db.client.connection.state": state},
             read=lambda place=place: float(database.usage()[place]),  # type: ignore[misc]
         )  # fmt: skip
+    metrics.gauge("db.client.connection.max", "Connections that the pool may have.").set(database.max_size)
     _watch_outbox(telemetry, database)
     if service.consumers or service.sagas:
         _watch_parked(telemetry, database, service.name)

@@ -66,14 +66,13 @@ def test_a_bar_and_what_is_written_in_it_can_be_told_apart(open_view: OpenView, 
 
 
 def test_an_address_leads_to_the_same_view_in_another_tab(open_view: OpenView, order_trace: str) -> None:
+    first, second = open_view(), open_view()
     for name in VIEWS:
-        first, second = open_view(), open_view()
         show(first, name, order_trace)
+        second.page.goto("about:blank")
         second.page.goto(first.page.url)
         expect(second.page.locator("main")).to_contain_text(VIEWS[name][1])
         assert second.page.locator("h1").inner_text() == first.page.locator("h1").inner_text()
-        first.page.context.close()
-        second.page.context.close()
 
 
 def test_filters_are_in_the_address(open_view: OpenView, order_trace: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from atoll.cli.dashboard import passing, repairing, running, tables, trying
+from atoll.cli.dashboard import passing, repairing, rolling, running, tables, trying
 from atoll.cli.dashboard.feeding import Feeder
 from atoll.cli.dashboard.reach import Reach
 from atoll.platform.dashboard import Intake, Store
@@ -24,7 +24,7 @@ log = logging.getLogger("atoll.dashboard")
 def compose(file: Path, store: Store, intake: Intake, token: str, grpc: GrpcReceiver) -> ASGIApp:
     """The application for the system of ``file``. grpc: is started and stopped with it."""
     reach = Reach(file)
-    more = [route for room in (running, repairing, passing, trying, tables) for route in room.routes(reach)]
+    more = [route for room in (running, rolling, repairing, passing, trying, tables) for route in room.routes(reach)]
 
     @asynccontextmanager
     async def feeding(_: Any) -> AsyncIterator[None]:

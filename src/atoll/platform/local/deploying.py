@@ -22,13 +22,6 @@ class OnShelf:
         return release if release == TREE else self._shelf.get(service, release).id
 
 
-class OpenGate:
-    """Lets every release pass."""
-
-    async def refusals(self, service: str, old: str, new: str) -> tuple[str, ...]:  # noqa: ARG002 - the port's signature
-        return ()
-
-
 def rollouts_of(
     system: System, folder: Folder, fleet: LocalFleet, shelf: Shelf, gate: Gate, teller: Teller
 ) -> Rollouts:

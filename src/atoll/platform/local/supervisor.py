@@ -12,7 +12,8 @@ from pathlib import Path
 from atoll.platform.gateway import Shadow
 from atoll.platform.local import asyncpg as databases
 from atoll.platform.local.api import Api
-from atoll.platform.local.deploying import OpenGate, rollouts_of
+from atoll.platform.local.as_it_runs import AsItRuns, ReleaseGate
+from atoll.platform.local.deploying import rollouts_of
 from atoll.platform.local.envoy import Beside
 from atoll.platform.local.faults import FaultBook
 from atoll.platform.local.fleet import LocalFleet
@@ -34,7 +35,7 @@ from atoll.platform.local.logs import rotate
 from atoll.platform.local.migrations import forget
 from atoll.platform.local.options import Options
 from atoll.platform.local.ports import LOOPBACK, Ports
-from atoll.platform.local.programs import TREE, ShelfPrograms
+from atoll.platform.local.programs import TREE, Programs, ShelfPrograms
 from atoll.platform.local.progress import Report
 from atoll.platform.local.publishing import Listings, Publishing
 from atoll.platform.local.registry import Registry
@@ -80,7 +81,11 @@ class Supervisor:
         self._shadows: dict[str, Shadow] = {}
         self.fleet = LocalFleet(self._runners, self._shadows, self._registry, self._publishing, self._counts)
         self._shelf = Shelf.beside(file)
-        self.rollouts = rollouts_of(self.system, self.folder, self.fleet, self._shelf, OpenGate(), self._teller)
+        self.programs: Programs = ShelfPrograms(self.root, self._shelf)
+        gate = ReleaseGate(
+            AsItRuns(self.system, self.root, self._shelf, self.fleet.stable, self._urls_of_tree, self._database)
+        )
+        self.rollouts = rollouts_of(self.system, self.folder, self.fleet, self._shelf, gate, self._teller)
         self._server: JsonServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -126,8 +131,7 @@ class Supervisor:
         self._parts = make_parts(self.system, self.folder, self._ports, board)
         self._kinds = {part.kind: part.kind for part in self._parts.all()}
         wiring = await self._open()
-        programs = ShelfPrograms(self.root, self._shelf)
-        ground = Ground(self._ledger, self._ports, self._registry, self._watch, self._publishing.settle, programs)
+        ground = Ground(self._ledger, self._ports, self._registry, self._watch, self._publishing.settle, self.programs)
         for service in self.system.services:
             self._runners[service.name] = ServiceRunner(service, wiring, ground, serves_keys(self.system, service))
         await self._start_all()
@@ -311,6 +315,14 @@ class Supervisor:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SETTLING):
                 await self._publishing.settle()
+
+    def _urls_of_tree(self, service: str) -> list[str]:
+        """Base URLs of its instances that are ready and of the working tree."""
+        return [one.url for one in self._runner(service).of(TREE) if one.keeper.phase == "ready"]
+
+    def _database(self, service: str) -> str:
+        """The URL of its own database; empty if it has none."""
+        return database_urls(self.system, self._parts.postgres, self.folder).get(service, "")
 
     def _runner(self, service: str) -> ServiceRunner:
         if service not in self._runners:

@@ -21,7 +21,8 @@ class Pair:
     """Both releases within one window. reached: whether the new one told its figures at its end.
 
     unknown: why nothing at all is known of them; empty: something is. alone: the stable one had no traffic in this window, so
-    that ``stable`` is what it did in earlier ones; usual_p99: the slowest of those, in seconds.
+    that ``stable`` is what it did in earlier ones; usual_p99: the slowest of those, in seconds. slack: times more than usual that
+    durations may differ then, since another time is another load.
     """
 
     canary: Sample
@@ -31,6 +32,7 @@ class Pair:
     unknown: str = ""
     alone: bool = False
     usual_p99: float = 0.0
+    slack: float = 1.0
 
 
 def difference(before: Reading | None, after: Reading | None) -> Sample:
@@ -153,21 +155,26 @@ def _latency(pair: Pair, limits: Limits, *, last: bool) -> Iterator[Finding]:
         outcome: Outcome = "unsure" if mine is None else "passed"
         yield Finding("p99" if mine is not None else "durations", outcome, "there is nothing to compare durations with")
         return
-    theirs = max(theirs, pair.usual_p99)
-    bound = max(theirs * limits.max_p99, FLOOR)
+    theirs, times = max(theirs, pair.usual_p99), limits.max_p99 * pair.slack
+    bound = max(theirs * times, FLOOR)
     text = f"{_ms(mine)}, {_ms(theirs)} of the stable release's; {_ms(bound)} are allowed"
-    if mine <= bound and not _moved(pair, limits.max_p99):
+    moved = _moved(pair, times)
+    if moved:
+        text += (
+            f" (half take {_ms(pair.canary.quantile(0.5) or 0)}, {_ms(pair.stable.quantile(0.5) or 0)} of the stable's)"
+        )
+    if mine <= bound and not moved:
         yield Finding("p99", "passed", text)
         return
-    sure = _surely_slower(pair, bound, limits.max_p99)
+    sure = moved or _many_above(pair, bound)
     # What was measured at another time may be due to the time: it is watched as long as it may be.
     yield Finding("p99", "failed" if sure and (last or not pair.alone) else "unsure", text)
 
 
-def _surely_slower(pair: Pair, bound: float, times: float) -> bool:
-    """Too many above the bound to be chance; or the whole distribution has moved, which few requests already show."""
+def _many_above(pair: Pair, bound: float) -> bool:
+    """Whether more requests took longer than chance explains."""
     mine, total = pair.canary.slower(bound), max(pair.canary.buckets.values())
-    return (least_share(mine, total, SURE) > 1 - P99 and mine >= 3) or _moved(pair, times)
+    return least_share(mine, total, SURE) > 1 - P99 and mine >= 3
 
 
 def _moved(pair: Pair, times: float) -> bool:

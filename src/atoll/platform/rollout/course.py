@@ -197,7 +197,7 @@ class Course:
             return
         await self._insist(lambda: self._fleet.weigh(rollout.service, {rollout.stable: 100}))
         rollout.share = 0
-        self._changed()
+        self._note("back", f"{rollout.stable} has all of the traffic")
         if self._fleet.stable(rollout.service) != rollout.stable:
             await self._insist(lambda: self._fleet.settle(rollout.service, rollout.stable))
         if rollout.plan.shadow:

@@ -50,9 +50,7 @@ def _shares(rollout: Rollout, end: float) -> Iterator[str]:
         if entry.share != share:
             places += [(entry.at, share), (entry.at, entry.share)]
             share = entry.share
-    if rollout.phase == "rolled back" and share:
-        places.append((end, share))
-    places.append((end, 0 if rollout.phase == "rolled back" else share))
+    places.append((end, share))
     line = " ".join(f"{_x(at, end):.1f},{top + height * (1 - part / 100):.1f}" for at, part in places)
     yield f'<polyline points="{line}" fill="none" stroke="{_NEW}" stroke-width="2"/>'
     for entry in rollout.entries:

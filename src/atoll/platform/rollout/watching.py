@@ -25,6 +25,8 @@ from atoll.system import Trouble, Window
 from atoll.system.rollout import Sample
 
 LOOKS = 5  # an interval
+ALONE_SLACK = 1.25  # times max_p99, if all that is known of the stable release is from before the switch
+COMPARED_SLACK = 2.0  # the same, of a release that has passed windows beside the stable one
 _ALARMS = frozenset({"restarts", "ready", "errors"})  # what need not wait for the end of the interval
 
 
@@ -32,7 +34,8 @@ _ALARMS = frozenset({"restarts", "ready", "errors"})  # what need not wait for t
 class Watcher:
     """Watches the two releases of one rollout. baseline: what the stable one did in all windows in which it had traffic.
 
-    usual_p99: the slowest of those windows. told: called after each look.
+    usual_p99: the slowest of those windows. compared: whether the new one had traffic in one of them.
+    told: called after each look.
     """
 
     rollout: Rollout
@@ -45,6 +48,7 @@ class Watcher:
     checks: tuple[Callable[..., object], ...] = ()
     baseline: Sample | None = None
     usual_p99: float = 0.0
+    compared: bool = False
     _trouble: str = field(default="", init=False)
 
     async def compare(self) -> None:
@@ -82,6 +86,7 @@ class Watcher:
                 continue
             if outcome == "passed" and self.rollout.share < 100:
                 self._remember(window.known.stable)
+                self.compared = True
             on = "hold" if self.rollout.paused else "go on"
             return self._decide(window, findings, "go back" if outcome == "failed" else on)
 
@@ -135,7 +140,11 @@ class Watcher:
         if alone and self.baseline is not None:
             stable = self.baseline
         reached, seconds = new in now and now[new].reached, self.clock.now() - window.began
-        return Pair(canary, stable, seconds, reached, self._trouble, alone, self.usual_p99 if alone else 0.0)
+        return Pair(canary, stable, seconds, reached, self._trouble, alone, self.usual_p99 * alone, self._slack(alone))
+
+    def _slack(self, alone: bool) -> float:
+        """Of a release that was compared within the same windows before, only a grave difference counts later."""
+        return 1.0 if not alone else COMPARED_SLACK if self.compared else ALONE_SLACK
 
     async def _findings(self, window: _Window, *, last: bool) -> tuple[Finding, ...]:
         found = (

@@ -15,6 +15,7 @@ const PAGES = [
   ["sagas", "Sagas", "s", () => import("./pages/sagas.js")],
   ["api", "API", "a", () => import("./pages/apis.js")],
   ["data", "Data", "d", () => import("./pages/data.js")],
+  ["rollouts", "Rollouts", "u", () => import("./pages/rollouts.js")],
   ["resilience", "Resilience", "r", () => import("./pages/resilience.js")],
 ];
 const loaded = {};

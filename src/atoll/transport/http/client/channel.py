@@ -45,6 +45,7 @@ class HttpChannel:
 
     balancer: who answers (start it; it is a Component). peer_header: ``name:secret`` shown to the callee; without it no
     caller's identity is passed on. calling: the policies. stack: instead of what they say, for all operations.
+    shared: what all calls have in common.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class HttpChannel:
         self._http = http
         self._peer_header = peer_header
         calling = calling or Calling()
-        made = client_stacks(balancer, calling, calling.resilience.client_of(api))
+        self.shared = made = client_stacks(balancer, calling, calling.resilience.client_of(api))
         self._plans = {one: _Plan(one, _seconds(one, calling)) for one in api.operations_}
         self.stacks = {one: stack or _stack(made, one, calling) for one in api.operations_}
         self._handlers = {one: found.around(self._handler(one)) for one, found in self.stacks.items()}

@@ -6,8 +6,8 @@ export const duration = (ns) => {
   if (ns === null || ns === undefined || Number.isNaN(ns)) return "–";
   if (ns === 0) return "0";
   if (ns < 1e3) return `${Math.round(ns)} ns`;
-  if (ns < 1e6) return `${digits(ns / 1e3)} µs`;
-  if (ns < 1e9) return `${digits(ns / 1e6)} ms`;
+  if (ns < 999.5e3) return `${digits(ns / 1e3)} µs`;
+  if (ns < 999.5e6) return `${digits(ns / 1e6)} ms`;
   if (ns < 6e10) return `${digits(ns / 1e9)} s`;
   const seconds = Math.round(ns / 1e9);
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;

@@ -5,7 +5,7 @@ import { hue } from "./format.js";
 
 export const Service = ({ name, href }) => {
   const dot = html`<i class="dot hue-${hue(name)}" aria-hidden="true"></i>`;
-  return href ? html`<a class="service" href=${href}>${dot}${name}</a>` : html`<span class="service">${dot}${name}</span>`;
+  return href ? html`<a class="service" title=${name} href=${href}>${dot}${name}</a>` : html`<span class="service" title=${name}>${dot}${name}</span>`;
 };
 
 export const State = ({ state }) => {

@@ -55,7 +55,7 @@ const One = ({ name, service, usage, red, history, figures, model, again }) => {
       <${Figure} text=${restarts === 1 ? "restart" : "restarts"} value=${restarts} bad=${restarts > 0} />
     </div>
     <div class="instances">
-      ${service.instances.map((one) => html`<div><span><${State} state=${one.state} /> <a href=${`#/logs?instance=${one.instance}`}>${one.instance}</a> <span class="soft small">${service.release}</span></span>
+      ${service.instances.map((one) => html`<div><span><${State} state=${one.state} /> <a href=${`#/logs?instance=${one.instance}`}>${one.instance}</a> <span class="soft small">${one.release || service.release}${Object.keys(service.shares || {}).length > 1 ? ` ${service.shares[one.release] ?? 0} %` : ""}</span></span>
         <span class="soft num small">${usage[one.pid] ? ` ${duration((Date.now() / 1000 - usage[one.pid].since) * 1e9)}` : ""}</span></div>`)}
       <div class="scale"><span class="soft">${service.instances.length === 1 ? "one instance" : `${service.instances.length} instances`}${
         figures && !figures.unknown ? `, ${figures.outbox} in the outbox` : ""}${model?.calls?.length ? `, calls ${model.calls.join(", ")}` : ""}</span>
@@ -122,8 +122,8 @@ export default () => {
     <div class="columns overview">
       <div class="stack"><${Card} title="What came in, in the last 15 minutes" tools=${html`<a href="#/traces?since=15m">all traces</a>`}><${Trouble} error=${roots.error} /><${Requests} roots=${roots.data} gateway=${system.data.gateway} /><//>
       <${Card} title="Slowest of the last 15 minutes" tools=${html`<a href="#/traces?order=slowest&since=15m">all</a>`}>
-        ${slow.data?.traces.length ? html`<table><tbody>${slow.data.traces.map((one) => html`<tr data-row tabindex="0" onClick=${() => (location.hash = `#/traces/${one.trace}`)} onKeyDown=${(e) => e.key === "Enter" && (location.hash = `#/traces/${one.trace}`)}>
-          <td><${Service} name=${one.service} /></td><td class="cut">${one.name}</td><td>${one.errors > 0 && html`<span class="state bad">${one.errors} failed</span>`}</td><td class="num">${duration(one.duration)}</td></tr>`)}</tbody></table>`
+        ${slow.data?.traces.length ? html`<div class="scroll"><table><tbody>${slow.data.traces.map((one) => html`<tr data-row tabindex="0" onClick=${() => (location.hash = `#/traces/${one.trace}`)} onKeyDown=${(e) => e.key === "Enter" && (location.hash = `#/traces/${one.trace}`)}>
+          <td><${Service} name=${one.service} /></td><td class="cut">${one.name}</td><td>${one.errors > 0 && html`<span class="state bad">${one.errors} failed</span>`}</td><td class="num">${duration(one.duration)}</td></tr>`)}</tbody></table></div>`
         : html`<${Empty}>No traces yet. Send a request to the gateway, or try one under <a href="#/api">API</a>.<//>`}
       <//></div>
       <${Card} title="Parts">

@@ -1,0 +1,1 @@
+"""What benchmarks of pages need: a browser that measures."""
