@@ -53,8 +53,14 @@ const Deploy = ({ after }) => {
 
 const lines = (rollout, name, canary, stable) => ({
   name, times: rollout.points.map((one) => (rollout.began + one.at) * 1e9), exemplars: [],
-  lines: rollout.points.length ? [{ labels: { release: rollout.release }, values: rollout.points.map(canary) }, ...(stable ? [{ labels: { release: rollout.stable }, values: rollout.points.map(stable) }] : [])] : [],
+  lines: rollout.points.length ? [{ labels: { release: rollout.release }, values: rollout.points.map(canary) }, { labels: { release: rollout.stable }, values: rollout.points.map(stable) }] : [],
 });
+
+// A share holds until the next one: two points where it changes.
+const traffic = (rollout) => {
+  const steps = rollout.entries.flatMap((entry, at) => [[entry.at, rollout.entries[Math.max(0, at - 1)].share], [entry.at + 0.001, entry.share]]);
+  return { name: "share", exemplars: [], times: steps.map(([at]) => (rollout.began + at) * 1e9), lines: [{ labels: { release: rollout.release }, values: steps.map(([, share]) => share) }] };
+};
 
 const One = ({ service, which }) => {
   const found = useAsk(`/api/rollouts/${encodeURIComponent(service)}/${encodeURIComponent(which)}`, 1000);
@@ -67,7 +73,7 @@ const One = ({ service, which }) => {
   return html`<${Page} title=${`${service}, rollout ${one.number}`} tools=${tools} lead=${html`<${State} of=${one.phase} paused=${one.paused} /> <span class="soft">${one.plan.strategy}: <b class="mono">${one.release}</b> beside <b class="mono">${one.stable}</b>, ${one.share} % of the traffic</span>`}>
     <${Trouble} error=${found.error} />
     ${one.reason && html`<p class=${one.phase === "promoted" ? "good-text" : "trouble"}>${one.reason}</p>`}
-    <div class="grid2"><${Card} title="Traffic, %"><${Chart} data=${lines(one, "share", (p) => p.share, null)} height=${150} /><//>
+    <div class="grid2" style=${{ margin: "14px 0" }}><${Card} title="Traffic, %"><${Chart} data=${traffic(one)} height=${150} /><//>
       <${Card} title="Failed requests, %"><${Chart} data=${lines(one, "errors", (p) => p.canary.error_rate * 100, (p) => p.stable.error_rate * 100)} height=${150} /><//>
       <${Card} title="Duration, 99 of 100 are faster"><${Chart} data=${lines(one, "p99", (p) => p.canary.p99, (p) => p.stable.p99)} height=${150} unit="seconds" /><//></div>
     <section class="card flush"><div class="scroll"><table><thead><tr><th class="num">after</th><th class="num">share</th><th>phase</th><th>decision</th><th class="num">requests</th><th class="num">failed</th><th class="num">p99</th><th class="num">stable failed</th><th class="num">stable p99</th><th>why</th></tr></thead>
