@@ -5,7 +5,7 @@
 Samples each process (with its children): memory (PSS), open files, sockets. The first fifth is left out: caches fill. For the
 rest it says the slope with a 95 % interval, and "grows" where the interval is above zero and the growth is more than 5 % an hour.
 Servers' caches grow with what they store until they are full, so PostgreSQL and NATS are told of, and not judged. In the end
-every order must be confirmed and captured once. Exit status 1 if something grew or was wrong.
+every order must be confirmed and captured once. Exit status 1 if something grew, 2 if something was wrong.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def main() -> int:
         soak = carry_out(options.minutes * 60, options.rate, options.every)
     except Wrong as error:
         print(error, file=sys.stderr)
-        return 1
+        return 2
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"soak-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.json"
     file.write_bytes(msgspec.json.encode(soak))

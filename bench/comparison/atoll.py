@@ -80,10 +80,19 @@ def ask(url: str, body: bytes, kind: str) -> Any:
         return json.load(reply)
 
 
+def without_servers() -> str:
+    """PATH without folders of a PostgreSQL or NATS of the machine: all candidates are to have the wheels' versions."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    servers = ("postgres", "nats-server")
+    return os.pathsep.join(
+        folder for folder in folders if folder and not any((Path(folder) / name).exists() for name in servers)
+    )
+
+
 def run(verb: str, *options: str, system: Path) -> str:
     command = [str(ATOLL), verb, *options, "--system", str(system)]
     # Shedding protects a service that falls behind; here all the load is to be taken, by every candidate.
-    environment = {**os.environ, "ATOLL_RESILIENCE_SERVER__SHED": "off"}
+    environment = {**os.environ, "PATH": without_servers(), "ATOLL_RESILIENCE_SERVER__SHED": "off"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")

@@ -56,8 +56,11 @@ def check(port: int) -> None:
 
 def post(port: int, body: str) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("POST", "/orders", body, JSON)
-    reply = connection.getresponse()
-    answer = reply.status, reply.read()
+    try:
+        connection.request("POST", "/orders", body, JSON)
+        reply = connection.getresponse()
+        answer = reply.status, reply.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise Wrong(f"it did not answer: {error!r}") from None
     connection.close()
     return answer

@@ -1,0 +1,97 @@
+"""What was measured is read, judged and written rightly."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import msgspec
+import pytest
+from bench.comparison.chart import bars
+from bench.comparison.measure import Round, Work, Wrong
+from bench.comparison.publish import main as publish
+from bench.comparison.rate import Target, lua, read
+from bench.comparison.report import Machine, Results
+from bench.comparison.slope import slope
+
+SAID = """
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.20ms    0.50ms   9.00ms   90.00%
+  Latency Distribution
+     50%    1.05ms
+     75%    1.50ms
+     90%    2.00ms
+     99%  900.00us
+  30000 requests in 2.00s, 4.00MB read
+"""
+MACHINE = Machine("2026-01-01 12:00", "cpu", 2, 4.0, "Linux", {"python": "3.11"})
+
+
+def test_what_wrk_says_is_read() -> None:
+    found = read(SAID, cpu=1.0)
+    assert (found.requests, found.p50, found.p99, found.busy) == (30000, 1.05, 0.9, 50.0)
+
+
+@pytest.mark.parametrize(
+    "trouble", ["Non-2xx or 3xx responses: 5", "Socket errors: connect 0, read 3, write 0, timeout 0"]
+)
+def test_refused_requests_count_for_nothing(trouble: str) -> None:
+    with pytest.raises(Wrong, match=trouble[:12]):
+        read(f"{SAID}  {trouble}\n", cpu=1.0)
+
+
+def test_the_script_for_wrk_holds_the_request() -> None:
+    target = Target(1, "POST", "/", {"a": "b"}, '{"c":"d"}')
+    expected = 'wrk.method = "POST"\nwrk.headers["a"] = "b"\nwrk.body = "{\\"c\\":\\"d\\"}"'
+    assert lua(target) == expected
+
+
+def test_growth_is_told_from_noise() -> None:
+    noise = random.Random(1)
+    seconds = [float(at) for at in range(0, 1800, 5)]
+    still = [100 + noise.gauss(0, 3) for _ in seconds]
+    growing = [value + at / 3600 * 20 for value, at in zip(still, seconds, strict=True)]
+    assert not slope(seconds, still).grows(0.05)
+    assert slope(seconds, growing).grows(0.05)
+    assert slope(seconds, growing).an_hour == pytest.approx(20, abs=slope(seconds, growing).sure + 1)
+
+
+def test_too_few_samples_have_no_slope() -> None:
+    with pytest.raises(ValueError, match="a slope needs 12 samples"):
+        slope([1.0, 2.0], [1.0, 2.0])
+
+
+def kept(folder: Path, name: str, work: Work, rates: tuple[float, ...]) -> str:
+    rounds = [Round("atoll", {"requests/s": rate}, {}, (0.1, 0.1, 0.1)) for rate in rates]
+    file = folder / name
+    file.write_bytes(msgspec.json.encode(Results(MACHINE, work, rounds)))
+    return str(file)
+
+
+def test_results_are_written_between_the_marks(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text("before\n<!-- bench service -->\nold\n<!-- /bench service -->\nafter\n")
+    work = Work("service", 0, 64, 5.0)
+    files = [kept(tmp_path, "a.json", work, (100.0, 200.0)), kept(tmp_path, "b.json", work, (300.0,))]
+    assert publish(["--folder", str(tmp_path), *files]) == 0
+    text = page.read_text()
+    assert "| requests/s | 200 (100-300) |" in text
+    assert "old" not in text
+    assert text.startswith("before\n<!-- bench service -->")
+    assert text.endswith("<!-- /bench service -->\nafter\n")
+    ET.fromstring((tmp_path / "performance" / "service.svg").read_text())
+
+
+def test_results_that_asked_for_something_else_are_not_mixed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "performance.md").write_text("<!-- bench service --><!-- /bench service -->")
+    files = [kept(tmp_path, f"{seconds}.json", Work("service", 0, 64, seconds), (1.0,)) for seconds in (1.0, 5.0)]
+    assert publish(["--folder", str(tmp_path), *files]) == 1
+    assert "give files that asked alike" in capsys.readouterr().err
+
+
+def test_a_chart_has_a_bar_for_each() -> None:
+    drawing = ET.fromstring(bars("a & b", {"atoll": (2.0, 1.0, 3.0), "other": (1.0, 1.0, 1.0)}))
+    assert len([one for one in drawing if one.tag.endswith("rect")]) == 2
