@@ -39,12 +39,13 @@ class LocalSystem:
     broker: str = ""
     dashboard: bool = False
     status: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)  # beside the environment
 
     def atoll(self, *arguments: str, limit: float = STOP_LIMIT) -> subprocess.CompletedProcess[str]:
         """Runs one command on this system, from its folder."""
         return subprocess.run(
             [str(ATOLL), *arguments, "--system", str(self.folder / "system.py")],
-            cwd=self.folder, env=clean_environment(), capture_output=True, text=True, timeout=limit, check=False,
+            cwd=self.folder, env=clean_environment() | self.variables, capture_output=True, text=True, timeout=limit, check=False,
         )  # fmt: skip
 
     def must(self, *arguments: str, limit: float = STOP_LIMIT) -> str:

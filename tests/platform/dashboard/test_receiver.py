@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from tests.platform.dashboard.telling import START, Running, otlp, running, span
 
-from atoll.platform.dashboard.opentelemetry import Malformed, spans_of
+from atoll.platform.dashboard import Batch, Intake, Store
+from atoll.platform.dashboard.intake import MOST_READ
+from atoll.platform.dashboard.opentelemetry import Malformed, samples_of, spans_of
 from atoll.platform.dashboard.receiver import MOST_BYTES
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -130,6 +134,38 @@ def test_clocks_that_differ_do_not_break_a_trace(served: Running) -> None:
     status, trace = served.ask(f"/api/traces/{(1).to_bytes(16, 'big').hex()}")
     assert status == 200
     assert [one["depth"] for one in trace["spans"]] == [0, 1]
+    assert trace["skew"] == 10**9
+    assert trace["duration"] >= 10**9
+
+
+def test_a_sample_from_a_clock_that_is_wrong_came_now() -> None:
+    request = ExportMetricsServiceRequest()
+    told = request.resource_metrics.add().scope_metrics.add().metrics.add(name="jobs").gauge
+    now = time.time_ns()
+    for at in (0, now - 60 * 10**9, now + 400 * 86_400 * 10**9, 2**64 - 1):
+        told.data_points.add(time_unix_nano=at, as_int=1)
+    times = [sample.time for sample in samples_of(request.SerializeToString()).samples]
+    assert times[1] == now - 60 * 10**9
+    assert all(now <= time < now + 60 * 10**9 for time in (times[0], *times[2:]))
+
+
+def test_what_there_is_no_room_for_is_not_even_read(tmp_path: Path) -> None:
+    intake = Intake(Store(tmp_path / "telemetry.db"), most=10)
+    assert intake.offer(Batch(tuple(span(number) for number in range(1, 10))))
+    with intake.admitted() as room:
+        assert not room
+    counts = intake.counts()
+    assert (counts.refused, counts.shed, counts.shedding) == (1, 0, True)
+
+
+def test_only_so_many_requests_are_read_at_once(tmp_path: Path) -> None:
+    intake = Intake(Store(tmp_path / "telemetry.db"))
+    with contextlib.ExitStack() as many:
+        assert all(many.enter_context(intake.admitted()) for _ in range(MOST_READ))
+        with intake.admitted() as room:
+            assert not room
+    with intake.admitted() as room:
+        assert room
 
 
 def test_a_browser_without_the_token_gets_a_page_that_asks_for_it(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 import sqlite3
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.platform.dashboard.telling import SECOND, START, span
 
 from atoll.platform.dashboard import Batch, Intake, Log, Sample, Store
@@ -156,6 +159,37 @@ def test_the_rate_of_an_operation_over_its_instances(store: Store) -> None:
     assert (found["service"], found["operation"]) == ("orders", "POST /orders")
     assert (found["rate"], found["errors"], found["p50"]) == (pytest.approx(20), pytest.approx(0.1), pytest.approx(0.1))
     assert rates(store, START + 60 * SECOND, START + 90 * SECOND) == []
+
+
+def test_the_first_request_of_an_operation_counts_if_its_instance_was_known(store: Store) -> None:
+    def bucket(at: int, route: str, count: float) -> Sample:
+        labels = f'{{"http_request_method":"GET","http_route":"{route}","http_response_status_code":"200","le":"+Inf"}}'
+        name = "http_server_request_duration_seconds_bucket"
+        return Sample(START + at * SECOND, "orders", "orders-1", name, labels, count)
+
+    store.write(Batch(samples=(bucket(0, "/old", 7), Sample(START, "orders", "orders-1", "up", "{}", 1.0))))
+    store.write(Batch(samples=(bucket(5, "/old", 8), bucket(5, "/new", 2))))
+    store.write(Batch(samples=(bucket(10, "/old", 8), bucket(10, "/new", 3))))
+    found = {one["operation"]: one["count"] for one in rates(store, START, START + 20 * SECOND)}
+    assert found == {"GET /old": 1, "GET /new": 3}
+    assert rates(store, START + 6 * SECOND, START + 20 * SECOND) == []
+
+
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=12), st.sets(st.integers(1, 11)))
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_growth_is_what_was_counted_however_often_the_instance_began_anew(steps: list[int], restarts: set[int]) -> None:
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "telemetry.db")
+        value, total = 100, 0
+        for at, step in enumerate(steps):
+            value = step if at in restarts and step < value else value + step
+            total += step if at else 0
+            labels = '{"http_request_method":"GET","le":"+Inf"}'
+            name = "http_server_request_duration_seconds_bucket"
+            store.write(Batch(samples=(Sample(START + at * SECOND, "orders", "orders-1", name, labels, value),)))
+        found = rates(store, START, START + 20 * SECOND)
+        store.close()
+    assert sum(one["count"] for one in found) == total
 
 
 def test_the_quantile_of_nothing_is_nothing_and_of_the_endless_bucket_its_lower_bound() -> None:

@@ -14,7 +14,7 @@ import grpc
 from atoll.platform.dashboard.guard import loopback
 from atoll.platform.dashboard.intake import Intake
 from atoll.platform.dashboard.opentelemetry import Malformed, logs_of, samples_of, spans_of
-from atoll.platform.dashboard.receiver import MOST_BYTES
+from atoll.platform.dashboard.receiver import LARGE, MOST_BYTES
 from atoll.platform.dashboard.rows import Batch
 
 _SERVICES = {
@@ -27,8 +27,8 @@ _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a port that somebody else listens at is not shared, it is an error
 )
 _MOST_AT_ONCE = 64  # calls; more are answered RESOURCE_EXHAUSTED
-_LARGE = 65_536  # bytes from which on a message is read beside the event loop
 _LAST_MOMENT = 1.0  # seconds for calls under way when it stops
+_BUSY = grpc.StatusCode.UNAVAILABLE, "more telemetry than can be stored; some was shed"
 Export = Callable[[bytes, "grpc.aio.ServicerContext[bytes, bytes]"], Awaitable[bytes]]
 
 
@@ -76,7 +76,8 @@ class GrpcReceiver:
         async def export(body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
             if not self._may(context):
                 await context.abort(grpc.StatusCode.UNAUTHENTICATED, "show the token: authorization: Bearer …")
-            refusal = await self._take(read, body)
+            with self._intake.admitted() as room:
+                refusal = await self._take(read, body) if room else _BUSY
             if refusal is not None:
                 await context.abort(*refusal)
             return b""  # an Export...Response that says that all was taken
@@ -86,11 +87,11 @@ class GrpcReceiver:
     async def _take(self, read: Callable[[bytes], Batch], body: bytes) -> tuple[grpc.StatusCode, str] | None:
         """None if it is taken; else why not."""
         try:
-            batch = await asyncio.to_thread(read, body) if len(body) > _LARGE else read(body)
+            batch = await asyncio.to_thread(read, body) if len(body) > LARGE else read(body)
         except Malformed as error:
             return grpc.StatusCode.INVALID_ARGUMENT, " ".join(str(error).split())
         if not self._intake.offer(batch):
-            return grpc.StatusCode.UNAVAILABLE, "more telemetry than can be stored; some was shed"
+            return _BUSY
         return None
 
     def _may(self, context: grpc.aio.ServicerContext[bytes, bytes]) -> bool:

@@ -7,6 +7,8 @@ import sqlite3
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from atoll.platform.dashboard.rows import Batch
@@ -16,6 +18,8 @@ log = logging.getLogger("atoll.dashboard")
 
 MOST_WAITING = 50_000  # rows; ten seconds of 5,000 a second
 MOST_AT_ONCE = 5_000  # rows in one transaction
+MOST_READ = 16  # requests at once, of 4 MiB each at the most
+_NEARLY = 0.9  # full
 _PATIENCE = 0.1  # seconds that rows may wait for company
 _TRIM_EVERY = 5.0
 _A_MOMENT = 10.0  # seconds between two lines about what is shed
@@ -23,12 +27,16 @@ _A_MOMENT = 10.0  # seconds between two lines about what is shed
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Rows since the start. failed: the disk did not take them. shedding: whether some were shed a moment ago."""
+    """Rows since the start. failed: the disk did not take them. refused: requests that were turned away unread.
+
+    shedding: whether some was shed or refused a moment ago.
+    """
 
     kept: int = 0
     shed: int = 0
     failed: int = 0
     waiting: int = 0
+    refused: int = 0
     shedding: bool = False
 
 
@@ -40,6 +48,7 @@ class Intake:
         self._most = most
         self._queue: deque[Batch] = deque()
         self._changed = threading.Condition()
+        self._reading = self._refused = 0
         self._waiting = self._kept = self._shed = self._failed = 0
         self._writing = False
         self._stopping = False
@@ -69,6 +78,21 @@ class Intake:
             self._changed.notify_all()
         return True
 
+    @contextmanager
+    def admitted(self) -> Iterator[bool]:
+        """Around a request: whether there is room to read it at all. What is not read costs neither time nor memory."""
+        with self._changed:
+            room = self._reading < MOST_READ and self._waiting < self._most * _NEARLY
+            self._reading += room
+            if not room:
+                self._refused += 1
+                self._say_shed()
+        try:
+            yield room
+        finally:
+            with self._changed:
+                self._reading -= room
+
     def settle(self) -> None:
         """Returns when all that was offered before is in the store, or was given up."""
         with self._changed:
@@ -77,14 +101,15 @@ class Intake:
     def counts(self) -> Counts:
         """What became of the rows so far."""
         with self._changed:
-            shedding = bool(self._shed) and time.monotonic() - self._shed_at < _A_MOMENT
-            return Counts(self._kept, self._shed, self._failed, self._waiting, shedding)
+            shedding = bool(self._shed_at) and time.monotonic() - self._shed_at < _A_MOMENT
+            return Counts(self._kept, self._shed, self._failed, self._waiting, self._refused, shedding)
 
     def _say_shed(self) -> None:
         self._shed_at = now = time.monotonic()
         if not self._said_shed or now - self._said_shed > _A_MOMENT:
             self._said_shed = now
-            log.warning("telemetry comes faster than it can be stored; %d rows were shed so far", self._shed)
+            line = "telemetry comes faster than it can be stored; shed so far: %d rows, and %d requests unread"
+            log.warning(line, self._shed, self._refused)
 
     def _write_always(self) -> None:
         trimmed = time.monotonic()

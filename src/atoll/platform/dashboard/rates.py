@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -71,16 +72,39 @@ def _failed(labels: Mapping[str, str]) -> bool:
     return status.startswith("5") or (not status and bool(labels.get("error_type")))
 
 
+_IN_TIME = "FROM samples x WHERE x.series = n.id AND x.time BETWEEN :since AND :until"
+_GROWTH = f"""
+WITH firsts AS MATERIALIZED (
+  SELECT service, instance, min(id) AS id FROM series GROUP BY service, instance
+), instances AS MATERIALIZED (
+  SELECT service, instance, (SELECT min(time) FROM samples WHERE series = f.id) AS known FROM firsts f
+)
+SELECT n.id, n.service, n.labels, known, (SELECT min(time) FROM samples WHERE series = n.id) AS began,
+  (SELECT value {_IN_TIME} ORDER BY time LIMIT 1) AS first, (SELECT value {_IN_TIME} ORDER BY time DESC LIMIT 1) AS last,
+  (SELECT min(value) {_IN_TIME}) AS lowest, (SELECT max(value) {_IN_TIME}) AS highest
+FROM series n JOIN instances USING (service, instance) WHERE n.name = :name
+"""  # noqa: S608 - constants
+
+
 def _growth(store: Reader, name: str, since: int, until: int) -> Iterable[tuple[str, dict[str, str], float]]:
-    """By how much each series grew; one that fell began anew. The store adds up: an hour can be a million samples."""
+    """By how much each series grew. Its ends tell, unless it fell in between: an hour can be a million samples.
+
+    One that appeared while its instance was known began at 0: a first request counts, not only the second.
+    """
+    for row in store.rows(_GROWTH, {"name": name, "since": since, "until": until}):
+        if row["last"] is None:
+            continue
+        fell = row["lowest"] < row["first"] or row["highest"] > row["last"]
+        grown = _over_falls(store, row["id"], since, until) if fell else row["last"] - row["first"]
+        if row["known"] < row["began"] and row["began"] >= since:
+            grown += row["first"]
+        yield row["service"], _decode(row["labels"]), grown
+
+
+def _over_falls(store: Reader, series: int, since: int, until: int) -> float:
+    """A counter that fell began anew, with its instance."""
     rows = store.rows(
-        """SELECT s.service, s.labels, g.grown FROM series s JOIN (
-          SELECT series, sum(iif(value >= before, value - before, value)) AS grown FROM (
-            SELECT x.series, x.value, lag(x.value) OVER (PARTITION BY x.series ORDER BY x.time) AS before
-            FROM samples x JOIN series n ON n.id = x.series WHERE n.name = ? AND x.time BETWEEN ? AND ?
-          ) WHERE before IS NOT NULL GROUP BY series
-        ) g ON g.series = s.id""",
-        (name, since, until),
+        "SELECT value FROM samples WHERE series = ? AND time BETWEEN ? AND ? ORDER BY time", (series, since, until)
     )
-    for row in rows:
-        yield row["service"], _decode(row["labels"]), row["grown"]
+    pairs = pairwise(row["value"] for row in rows)
+    return float(sum(later - before if later >= before else later for before, later in pairs))

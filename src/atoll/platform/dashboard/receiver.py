@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -17,6 +18,7 @@ from atoll.platform.dashboard.opentelemetry import Malformed, logs_of, samples_o
 from atoll.platform.dashboard.rows import Batch
 
 MOST_BYTES = 4 * 2**20  # of a request, packed or not; gRPC's own default limit
+LARGE = 65_536  # bytes from which on a message is read beside the event loop
 _PROTOBUF = "application/x-protobuf"
 _RETRY_AFTER = "2"  # seconds
 
@@ -32,8 +34,13 @@ def _receiver(intake: Intake, read: Callable[[bytes], Batch]) -> Callable[[Reque
         kind = request.headers.get("content-type", "").partition(";")[0].strip()
         if kind != _PROTOBUF:
             return _refused(415, f"content-type is {kind[:40] or 'missing'!r}; this receiver takes {_PROTOBUF}")
+        with intake.admitted() as room:
+            return await take(request) if room else _busy()
+
+    async def take(request: Request) -> Response:
         try:
-            batch = read(await _body(request))
+            body = await _body(request)
+            batch = await run_in_threadpool(read, body) if len(body) > LARGE else read(body)
         except _TooLarge:
             return _refused(413, f"more than {MOST_BYTES} bytes at once; send smaller batches")
         except (Malformed, zlib.error) as error:
@@ -41,10 +48,14 @@ def _receiver(intake: Intake, read: Callable[[bytes], Batch]) -> Callable[[Reque
         except ClientDisconnect:
             return Response(status_code=400)
         if not intake.offer(batch):
-            return _refused(429, "more telemetry than can be stored; some was shed", {"retry-after": _RETRY_AFTER})
+            return _busy()
         return Response(b"", media_type=_PROTOBUF)
 
     return receive
+
+
+def _busy() -> Response:
+    return _refused(429, "more telemetry than can be stored; some was shed", {"retry-after": _RETRY_AFTER})
 
 
 class _TooLarge(Exception):

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ class Reader:
         """Whether there is a file of this layout. sqlite3.Error where it cannot be opened."""
         return self.path.is_file() and self.rows("PRAGMA user_version")[0]["user_version"] == _LAYOUT
 
-    def rows(self, statement: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+    def rows(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[dict[str, Any]]:
         """What the query finds, as dictionaries. sqlite3.OperationalError (interrupted) after SLOWEST_QUERY seconds."""
         connection = self._reader()
         until = time.monotonic() + SLOWEST_QUERY

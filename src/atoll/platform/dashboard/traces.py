@@ -55,6 +55,7 @@ def one_trace(store: Reader, trace: bytes) -> dict[str, Any]:
         "duration": finish - start,
         "errors": sum(row["status"] == 2 for row in rows),
         "orphans": orphans,
+        "skew": _skew(rows),
         "cut": len(rows) == MOST_SPANS,
         "spans": ordered,
     }
@@ -148,6 +149,12 @@ def _in_order(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
     circular = [row for row in rows if row["span"] not in reached]  # spans that name each other as parents
     ordered += [{**row, "depth": 0} for row in circular]
     return ordered, sum(bool(row["parent"]) for row in tops) + len(circular)
+
+
+def _skew(rows: list[dict[str, Any]]) -> int:
+    """By how much (ns) a span begins before its parent at the most: so far apart are the clocks of services, or more."""
+    starts: dict[str, int] = {row["span"]: row["start"] for row in rows}
+    return max([0, *(starts[row["parent"]] - int(row["start"]) for row in rows if row["parent"] in starts)])
 
 
 def _walk(tops: list[dict[str, Any]], children: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
