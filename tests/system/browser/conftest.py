@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -33,7 +34,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
-    """The shop with its dashboard, and one order that is confirmed."""
+    """The shop with its dashboard."""
     shop = LocalSystem(copy_of_shop(tmp_path_factory.mktemp("watched")), dashboard=True)
     try:
         yield shop.up()
@@ -55,10 +56,13 @@ def customer(watched: LocalSystem) -> Shopper:
 def order_trace(watched: LocalSystem, board: str) -> str:
     """The id of the trace of an order that was placed and confirmed."""
     someone = new_shopper(watched)
+    began = time.time_ns()
     someone.wait_for(someone.ask("POST", "/orders", ONE).must(201).json["id"], "confirmed", within=30.0)
 
     def whole() -> str | None:
-        for one in call(board, "GET", "/api/traces?q=orders.place&service=payments").must(200).json["traces"]:
+        for one in (
+            call(board, "GET", f"/api/traces?q=orders.place&service=payments&since={began}").must(200).json["traces"]
+        ):
             spans = call(board, "GET", f"/api/traces/{one['trace']}").must(200).json["spans"]
             if "send order.confirmed" in {span["name"] for span in spans} and spans[0]["service"] == "gateway":
                 return str(one["trace"])

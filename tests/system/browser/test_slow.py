@@ -13,7 +13,7 @@ from tests.system.local_system import LocalSystem, copy_of_shop
 from tests.system.shopper import new_shopper
 from tests.system.waiting import until
 
-DELAY = 1.0  # seconds
+DELAY = 2.0  # seconds; far more than an order takes, even on a busy machine
 MOST_ORDERS = 3_000
 CUSTOMERS = 20  # in turn, so that nobody orders faster than the gateway allows
 
@@ -34,7 +34,7 @@ def board(fresh: LocalSystem) -> str:
 
 
 def slow_orders(board: str) -> int:
-    found = call(board, "GET", "/api/traces?q=orders.place&at_least=900ms&since=15m").must(200).json["traces"]
+    found = call(board, "GET", "/api/traces?q=orders.place&at_least=1900ms&since=15m").must(200).json["traces"]
     return len(found)
 
 
@@ -62,7 +62,7 @@ def test_four_clicks_lead_from_the_overview_to_the_cause(open_view: OpenView, fr
     view = open_view()
     view.open("overview")
     slow = view.page.get_by_role(
-        "link", name=re.compile(r"1 in \d+ POST orders\.place is slow: (1\.\d+ s|99\d ms), where half take")
+        "link", name=re.compile(r"1 in \d+ POST orders\.place is slow: \d\.\d+ s, where half take")
     )
     expect(slow).to_be_visible()
     assert "a fault is in force" not in view.text()
@@ -74,14 +74,14 @@ def test_four_clicks_lead_from_the_overview_to_the_cause(open_view: OpenView, fr
     click(first.get_by_role("link"))
     cause = view.page.get_by_label("Where the time went")
     expect(cause).to_contain_text(
-        re.compile(r"(1\.\d+ s|99\d ms) of 1\.\d+ s is a fault that somebody ordered for gateway->orders")
+        re.compile(r"(2\.\d+|1\.99) s of \d\.\d+ s is a fault that somebody ordered for gateway->orders")
     )
     expect(view.page.locator(".span-row", has_text="on purpose")).to_have_count(1)
     view.picture("slow-3-trace")
     click(view.page.get_by_role("button", name="compare with a usual one"))
     most = view.page.locator("tbody tr").first
     expect(most).to_contain_text("gateway")
-    expect(most).to_contain_text(re.compile(r"\+(1\.\d+ s|9\d\d ms)"))
+    expect(most).to_contain_text(re.compile(r"\+(2\.\d+|1\.9\d) s"))
     view.picture("slow-4-compare")
     assert clicks <= 4
     view.must_be_clean()

@@ -12,6 +12,7 @@ from playwright.sync_api import ConsoleMessage, Page, Request, expect
 
 PICTURES = "ATOLL_SCREENSHOTS"  # names a folder; without it none are taken
 PATIENCE = 20_000  # ms, on a loaded machine
+expect.set_options(timeout=PATIENCE)
 SCRIPT = Path(__file__).with_name("contrast.js")
 
 
