@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,8 +106,10 @@ def ended(process: subprocess.Popen[bytes]) -> None:
 def answers(address: str, below: int = 500, token: str = "") -> bool:
     """Whether a GET is answered by a status below that. address: host:port/path."""
     host, _, path = address.partition("/")
-    connection = http.client.HTTPConnection(host, timeout=2)
-    with suppress(OSError, http.client.HTTPException):
+    with (
+        suppress(OSError, http.client.HTTPException),
+        closing(http.client.HTTPConnection(host, timeout=2)) as connection,
+    ):
         connection.request("GET", f"/{path}", headers={"authorization": f"Bearer {token}"} if token else {})
         return connection.getresponse().status < below
     return False

@@ -30,14 +30,17 @@ OLD_ORDERS = (
        SELECT gen_random_uuid(), gen_random_uuid()::text, 'confirmed', 99, 'EUR', '[{"sku": "A1", "price": 99, "quantity": 1}]', now()
        FROM generate_series(1, $1)""",
     """INSERT INTO atoll.events (stream, number, fence, id, subject, version, data)
-       SELECT 'order-' || gen_random_uuid(), 1, '3'::xid8, gen_random_uuid(), 'order.placed', 1, repeat('x', 230) FROM generate_series(1, $1)""",
-    """INSERT INTO atoll.inbox (consumer, message_id) SELECT 'orders', gen_random_uuid()::text FROM generate_series(1, $1)""",
+       SELECT 'order-' || gen_random_uuid(), 1, '3'::xid8, gen_random_uuid(), 'order.placed', 1, repeat('x', 230)
+       FROM generate_series(1, $1)""",
+    """INSERT INTO atoll.inbox (consumer, message_id) SELECT 'orders', gen_random_uuid()::text
+       FROM generate_series(1, $1)""",
     "ANALYZE",
 )
 OLD_PAYMENTS = (
     """INSERT INTO payments (id, order_id, amount, currency, state, created_at)
        SELECT gen_random_uuid(), gen_random_uuid(), 99, 'EUR', 'captured', now() FROM generate_series(1, $1)""",
-    """INSERT INTO atoll.inbox (consumer, message_id) SELECT 'payments', gen_random_uuid()::text FROM generate_series(1, $1)""",
+    """INSERT INTO atoll.inbox (consumer, message_id) SELECT 'payments', gen_random_uuid()::text
+       FROM generate_series(1, $1)""",
     "ANALYZE",
 )
 CONFIRMED = """SELECT count(*) FILTER (WHERE subject = 'order.paid'), count(*) FILTER (WHERE subject = 'order.placed'),
