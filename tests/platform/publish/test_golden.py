@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 from tests.platform.publish.small import system
 
 from atoll.platform.publish import Target, expected_targets, prometheus_files
@@ -26,6 +29,14 @@ def test_it_writes_what_was_read_before(name: str) -> None:
         golden.parent.mkdir(parents=True, exist_ok=True)
         golden.write_text(FILES[name], "utf-8")
     assert FILES[name] == golden.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".json") and "/dashboards/" in name])
+def test_a_dashboard_is_what_grafanas_own_schema_reads(name: str) -> None:
+    written = json.loads(FILES[name])
+    read = Dashboard.from_json(written)
+    assert json.loads(json.dumps(read, cls=JSONEncoder)) == written
+    assert all(panel["targets"] for panel in written["panels"] if panel["type"] != "row")
 
 
 def test_there_is_no_golden_file_of_what_is_no_longer_written() -> None:
