@@ -69,24 +69,25 @@ service = Service("front", handlers=(ask,), calls=(Back,), version="0.1.0")
 """
 
 BACK = """
-import os
-from atoll.contracts import Unavailable
+import os, sys, time
 from atoll.data import Work
 from atoll.service import Service, consumes, implements
 from duo_contracts import Back, Note, Noted, Said
 
-RELEASE = os.environ["ATOLL_RELEASE"]
+RELEASE = os.environ.get("ATOLL_RELEASE", "dev")
 BEHAVIOUR = ""
 asked = 0
 
-if BEHAVIOUR == "crash at start":
+if "serve" in sys.argv and BEHAVIOUR == "crash at start":
     raise SystemExit("this release is broken")
+if "serve" in sys.argv and BEHAVIOUR == "never ready":
+    time.sleep(600)
 
 async def answer() -> Said:
     global asked
     asked += 1
     if BEHAVIOUR == "fail" and asked % 2:
-        raise Unavailable("every second one fails")
+        raise RuntimeError("every second one fails")
     if BEHAVIOUR == "die" and asked % 20 == 0:
         os._exit(3)
     return Said(RELEASE)

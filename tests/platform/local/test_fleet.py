@@ -15,7 +15,7 @@ from tests.platform.local.duo import FAILING_MIGRATION, Duo, running
 
 from atoll.system import Trouble
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -115,9 +115,7 @@ async def test_a_release_that_does_not_start_leaves_nothing(duo: Duo) -> None:
 
 async def test_a_release_that_is_never_ready_is_ended_in_time(duo: Duo) -> None:
     fleet = duo.supervisor.fleet
-    folder = duo.releases.add("sleeper")
-    code = folder / "back/src/duo_back.py"
-    code.write_text("import time\ntime.sleep(600)\n" + code.read_text())
+    duo.releases.add("sleeper", "never ready")
     fleet.start_within = 2.0
     try:
         with pytest.raises(Trouble, match="back-2: not ready after 2 s"):
@@ -139,9 +137,7 @@ async def test_a_failed_migration_leaves_all_as_it_is(duo: Duo) -> None:
 
 async def test_a_cancelled_launch_leaves_nothing(duo: Duo) -> None:
     fleet = duo.supervisor.fleet
-    folder = duo.releases.add("late")
-    code = folder / "back/src/duo_back.py"
-    code.write_text("import time\ntime.sleep(600)\n" + code.read_text())
+    duo.releases.add("late", "never ready")
     launching = asyncio.create_task(fleet.launch("back", "late", 1))
     await until(lambda: "late" in fleet.running("back"))
     launching.cancel()
@@ -169,9 +165,9 @@ async def test_the_errors_of_a_release_are_its_own_and_none_is_hidden(duo: Duo) 
     await fleet.weigh("back", {"dev": 80, "failing": 20})
     found = await duo.many("/back", 400)
     after = await fleet.measure("back")
-    assert found["503"] <= 400 * 0.2  # of the canary's share; some of its retries worked
-    assert after["failing"].errors - before["failing"].errors >= found["503"]
-    assert after["failing"].errors > 20
+    assert 20 < found["500"] < 70
+    assert found["500"] + found["failing"] + found["dev"] == 400
+    assert after["failing"].errors - before["failing"].errors == found["500"]
     assert after["dev"].errors == before["dev"].errors
 
 
@@ -201,7 +197,7 @@ async def test_copies_go_to_a_shadow_and_do_not_count_twice(duo: Duo) -> None:
         while (await fleet.measure("back"))["shadowed"].requests < 50:
             await asyncio.sleep(0.05)
     reading = (await fleet.measure("back"))["shadowed"]
-    assert (reading.requests, reading.errors) == (50, 25)
+    assert (reading.requests, reading.errors) == (50, 25)  # no data of the copies is lost
     await fleet.shadow("back", "shadowed", 0)
     assert await duo.many("/back", 20) == {"dev": 20}
     assert (await fleet.measure("back"))["shadowed"].requests == 50
@@ -214,33 +210,33 @@ async def test_events_follow_the_shares_or_wait_until_a_release_is_settled(duo: 
     connection = await asyncpg.connect(wiring.databases["back"])
 
     async def handled(prefix: str) -> dict[str, int]:
-        """Of 200 events, by release."""
-        for number in range(200):
+        """Of 100 events, by release."""
+        for number in range(100):
             assert await duo.note(f"{prefix}-{number}") == 200
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             while True:
                 rows = await connection.fetch(
                     "SELECT release, count(*), count(DISTINCT name) AS names FROM notes WHERE name LIKE $1 GROUP BY 1",
                     f"{prefix}-%",
                 )
-                if sum(row["names"] for row in rows) == 200:
-                    assert sum(row["count"] for row in rows) == 200
+                if sum(row["names"] for row in rows) == 100:
+                    assert sum(row["count"] for row in rows) == 100
                     return {row["release"]: row["count"] for row in rows}
                 await asyncio.sleep(0.05)
 
     try:
         await fleet.launch("back", "reader", 1)
-        assert await handled("launched") == {"dev": 200}
+        assert await handled("launched") == {"dev": 100}
         await fleet.weigh("back", {"dev": 50, "reader": 50}, consumers=False)
-        assert await handled("waiting") == {"dev": 200}
+        assert await handled("waiting") == {"dev": 100}
         await fleet.weigh("back", {"dev": 50, "reader": 50})
         await asyncio.sleep(1.5)  # for the partitions to move; events handled meanwhile are counted either way
         found = await handled("shared")
-        assert min(found["dev"], found["reader"]) > 20
+        assert min(found["dev"], found["reader"]) > 10
         await fleet.weigh("back", {"dev": 0, "reader": 100})
         await fleet.settle("back", "reader")
         await fleet.retire("back", "dev")
-        assert (await handled("settled"))["reader"] == 200
+        assert (await handled("settled"))["reader"] == 100
     finally:
         await connection.close()
 
