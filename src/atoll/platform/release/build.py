@@ -57,6 +57,7 @@ class _Package:
     def __init__(self, source: Path) -> None:
         self._source = source
         self._wheels: list[Path] = []
+        self._requirements = ""
 
     async def identify(self, draft: Release, tell: Tell) -> Release:
         """Lock and wheels are all that makes the content; both are cheap, so it is known early whether there is more to do."""
@@ -67,6 +68,7 @@ class _Package:
                 f"{self._source / 'pyproject.toml'}: it is no package, for there is no [build-system] in it; "
                 'add one, such as requires = ["uv_build"] and build-backend = "uv_build"'
             )
+        self._requirements = locked.requirements
         self._wheels = await _build_wheels(locked, draft.folder / "wheels")
         (draft.folder / "requirements.txt").write_text(f"{locked.requirements}\n", "utf-8")
         own = self._wheels[locked.packages.index(self._source)]
@@ -80,6 +82,8 @@ class _Package:
         """The environment, and what its code says in it."""
         tell("its environment")
         await make_environment(draft.folder / "environment", self._source, self._wheels)
+        if (await read_lock(self._source)).requirements != self._requirements:
+            raise Trouble(f"{self._source}: its lock was changed while it was being built; build again")
         site = next((draft.folder / "environment" / "lib").glob("python*/site-packages"))
         for wheel in self._wheels:
             require_compiled(wheel, site)

@@ -118,6 +118,7 @@ def _locked(here: Path) -> Iterator[None]:
 
 
 def _sweep(here: Path) -> None:
+    """As far as it goes: a program that a killed build had started may still write for a moment; a later build removes that."""
     for left in here.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(left, ignore_errors=True)
 
