@@ -19,7 +19,7 @@ from atoll.platform.rollout.fleet import Reading
 from atoll.system import Service, Trouble
 
 KNOWN_WITHIN = 2.0  # seconds for callers to come back for the next change; one that hangs holds nobody up
-START_WITHIN = 30.0  # seconds for an instance of a new release to become ready
+START_WITHIN = 600.0  # seconds for an instance to become ready; who rolls out has a limit of its own, and cancels
 _OK, _NOT_FOUND = 200, 404
 _DOCUMENTS = ("/openapi.json", "/asyncapi.json")
 

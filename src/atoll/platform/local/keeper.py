@@ -145,7 +145,7 @@ class Keeper:
                 return process.running
             if loop.time() > until:
                 self.trouble = f"not ready after {self.care.limit:g} s"
-                self._hopeless = self.care.limit < START_LIMIT
+                self._hopeless = self.care.limit != START_LIMIT
                 await process.stop()
                 return False
             await asyncio.wait([process.exited], timeout=pause)
