@@ -27,8 +27,8 @@ LOOK_EVERY = 0.05  # seconds
 # As the shop's own rows are. Their fence is older than any transaction's, so that relay and projections leave them alone.
 OLD_ORDERS = (
     """INSERT INTO orders (id, customer, status, total, currency, lines, created_at)
-       SELECT gen_random_uuid(), gen_random_uuid()::text, 'confirmed', 99, 'EUR', '[{"sku": "A1", "price": 99, "quantity": 1}]', now()
-       FROM generate_series(1, $1)""",
+       SELECT gen_random_uuid(), gen_random_uuid()::text, 'confirmed', 99, 'EUR', '[{"sku": "A1", "price": 99, "quantity": 1}]',
+         now() FROM generate_series(1, $1)""",
     """INSERT INTO atoll.events (stream, number, fence, id, subject, version, data)
        SELECT 'order-' || gen_random_uuid(), 1, '3'::xid8, gen_random_uuid(), 'order.placed', 1, repeat('x', 230)
        FROM generate_series(1, $1)""",
