@@ -41,5 +41,5 @@ format: setup ## put the code into its form
 docs: setup ## run the examples of the documentation
 	@$(BIN)/python -m pytest tests/docs
 
-bench: setup ## run the benchmarks; they print what they measured
-	@set -e; for file in bench/[!_]*.py; do [ -e "$$file" ] || continue; echo "== $$file"; $(BIN)/python $$file; done
+bench: setup ## run every benchmark and print what was measured; scripts/peers install brings more to compare with
+	@$(BIN)/python -m bench
