@@ -55,6 +55,14 @@ def test_a_pipeline_has_only_its_own_service(service: str) -> None:
     assert any(command.endswith(f"atoll build {service} --json") for command in commands)
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_pipeline_compares_with_a_contract_that_is_there(service: str) -> None:
+    (check,) = (
+        step["run"] for step in pipeline(service)["jobs"]["contract"]["steps"] if "contract" in step.get("run", "")
+    )
+    assert (REPOSITORY / check.partition("--against ")[2] / "openapi.json").is_file()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("service", SERVICES)
