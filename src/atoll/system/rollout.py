@@ -87,9 +87,9 @@ class Strategy:
     """What all ways of rolling out share.
 
     interval: seconds for which a step is watched before it is judged. max_errors: percent of the new release's requests that may
-    fail. max_p99: how many times the stable one's 99th percentile of durations it may reach. samples: requests that a judgement
-    needs; with fewer after three intervals, the step has failed. shadow: percent of the gateway's safe requests that are copied
-    to the new release before it has any traffic. ready_within: seconds for its instances to become ready.
+    fail. max_p99: how many times the stable one's 99th percentile of durations it may reach. samples: requests and events that a
+    judgement needs; with fewer after three intervals, the step has failed. shadow: percent of the gateway's safe requests that
+    are copied to the new release before it has any traffic. ready_within: seconds for its instances to become ready.
     consumers: whether the new release takes part in events and sagas by its share; otherwise it waits until it is promoted.
     checks: functions that are given a `Window` and return why the release is not good, or None.
     """

@@ -127,6 +127,13 @@ async def test_blue_green_compares_with_what_was_before_the_switch(desk: Desk) -
     assert (found.phase, "p99" in found.reason) == ("rolled back", True)
 
 
+async def test_who_lives_by_events_is_judged_by_them(desk: Desk) -> None:
+    desk.behaves("new", rps=0.0, handled=9.0).behaves("old", rps=0.0, handled=9.0)
+    assert (await rolled_out(desk)).phase == "promoted"
+    desk.behaves("newer", rps=0.0, handled=6.0, failed=3.0)
+    assert (await rolled_out(desk, "newer")).reason.startswith("events: 33 %")
+
+
 async def test_rolling_needs_no_traffic(desk: Desk) -> None:
     desk.world.fleet.add("orders", "old", 3)
     desk.declared(Rolling()).behaves("new", rps=0.0)

@@ -115,15 +115,17 @@ def _alive(pair: Pair) -> Iterator[Finding]:
 
 
 def _enough(pair: Pair, limits: Limits) -> Iterator[Finding]:
+    """Events count as requests do: some services live by them alone."""
     if not limits.samples:
         return
+    events = pair.canary.handled + pair.canary.failed
+    text = f"{pair.canary.requests:.0f} requests{f' and {events:.0f} events' if events else ''} in {pair.seconds:.0f} s"
     if not pair.reached:
         yield Finding("samples", "unsure", "no data: its instances did not tell their figures")
-    elif pair.canary.requests < limits.samples:
-        text = f"no data: {pair.canary.requests:.0f} requests in {pair.seconds:.0f} s, {limits.samples} are needed"
-        yield Finding("samples", "unsure", text)
+    elif pair.canary.requests + events < limits.samples:
+        yield Finding("samples", "unsure", f"no data: {text}, {limits.samples} are needed")
     else:
-        yield Finding("samples", "passed", f"{pair.canary.requests:.0f} requests in {pair.seconds:.0f} s")
+        yield Finding("samples", "passed", text)
 
 
 def _errors(pair: Pair, limits: Limits) -> Iterator[Finding]:
@@ -152,7 +154,8 @@ def _latency(pair: Pair, limits: Limits, *, last: bool) -> Iterator[Finding]:
     if not limits.max_p99:
         return
     if mine is None or theirs is None:
-        untold = theirs is None and pair.stable.requests > 0  # as by a program in another language: neither of them tells any
+        # A program in another language may tell no durations, and who lives by events has none.
+        untold = pair.canary.requests == 0 or (theirs is None and pair.stable.requests > 0)
         outcome: Outcome = "unsure" if mine is None and not untold else "passed"
         yield Finding("p99" if mine is not None else "durations", outcome, "there is nothing to compare durations with")
         return
