@@ -269,8 +269,8 @@ async def test_the_keeper_brings_back_what_was_killed_with_its_share(duo: Duo) -
     old = runner.of("killed")[0].keeper.pid
     assert old is not None
     os.kill(old, signal.SIGKILL)
-    await until(lambda: (now := runner.of("killed")[0].keeper).phase == "ready" and now.pid != old)
-    await duo.supervisor.settle()
+    await until(lambda: (now := runner.of("killed")[0].keeper).phase == "ready" and now.pid not in {None, old})
+    assert await duo.supervisor._publishing.settle()
     found = await duo.many("/back", 300)
     assert within(found["killed"], 300, 50), found
     assert (await fleet.measure("back"))["killed"].restarts == 1
