@@ -162,7 +162,9 @@ class Watcher:
     def _decide(self, window: _Window, findings: tuple[Finding, ...], decision: str) -> Outcome:
         outcome = outcome_of(findings)
         pair, rollout = window.known, self.rollout
-        text = reason_of(findings) or f"{pair.canary.requests:.0f} requests, all checks passed"
+        events = pair.canary.handled + pair.canary.failed
+        seen = f"{pair.canary.requests:.0f} requests{f', {events:.0f} events' if events else ''}"
+        text = reason_of(findings) or f"{seen}, all checks passed"
         at = round(self.clock.now() - self.began, 3)
         canary, stable = figures(pair.canary), figures(pair.stable)
         rollout.add(Entry(at, rollout.phase, rollout.share, decision, text, findings, canary, stable))
