@@ -28,7 +28,7 @@ VIEWS = {
     "projections": ("sagas/projections", "order-list"),
     "api": ("api/orders/POST%20%2Forders", "Place an order"),
     "data": ("data/orders/public/orders", "confirmed"),
-    "rollouts": ("rollouts", "Nothing was rolled out yet"),
+    "rollouts": ("rollouts", "Rollouts"),
     "resilience": ("resilience/orders", "offers orders.place"),
 }
 
