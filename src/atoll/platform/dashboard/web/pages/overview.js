@@ -71,8 +71,8 @@ const oneIn = (root) => (root.slow * 2 > root.traces ? "every other" : `1 in ${M
 const Requests = ({ roots, gateway }) => {
   const all = [...(roots?.roots || [])].sort((a, b) => (b.service === "gateway") - (a.service === "gateway") || b.traces - a.traces);
   if (!all.length) return html`<${Empty}>${gateway ? html`No traces yet. Send a request to the gateway, or try one under <a href="#/api">API</a>.` : "No traces yet."}<//>`;
-  return html`<div class="scroll"><table><thead><tr><th>began at</th><th>what</th><th class="num">seen</th><th class="num">failed</th><th class="num">p50</th><th class="num">p99</th><th class="num">slowest</th></tr></thead>
-    <tbody>${all.slice(0, 10).map((one) => html`<tr key=${one.service + one.name}><td><${Service} name=${one.service} /></td><td><a href=${`#/traces${search({ q: one.name, service: one.service, since: "15m" })}`}>${one.name}</a> ${one.slow > 0 && html`<span class="state bad">${oneIn(one)} slow</span>`}</td><td class="num">${count(one.traces)}</td>
+  return html`<div class="scroll"><table><thead><tr><th class="hide-small">began at</th><th>what</th><th class="num">seen</th><th class="num">failed</th><th class="num">p50</th><th class="num">p99</th><th class="num">slowest</th></tr></thead>
+    <tbody>${all.slice(0, 10).map((one) => html`<tr key=${one.service + one.name}><td class="hide-small"><${Service} name=${one.service} /></td><td><a href=${`#/traces${search({ q: one.name, service: one.service, since: "15m" })}`}>${one.name}</a> ${one.slow > 0 && html`<span class="state bad">${oneIn(one)} slow</span>`}</td><td class="num">${count(one.traces)}</td>
       <td class="num">${one.errors ? html`<a class="bad-text" href=${`#/traces${search({ q: one.name, service: one.service, errors: "1", since: "15m" })}`}>${percent(one.errors / one.traces)}</a>` : "0 %"}</td><td class="num">${duration(one.p50)}</td>
       <td class="num"><a class=${one.slow ? "bad-text" : ""} href=${slowest(one)}>${duration(one.p99)}</a></td><td class="num"><a class=${one.slow ? "bad-text" : ""} href=${slowest(one)}>${duration(one.slowest)}</a></td></tr>`)}</tbody></table></div>`;
 };
@@ -123,7 +123,7 @@ export default () => {
       <div class="stack"><${Card} title="What came in, in the last 15 minutes" tools=${html`<a href="#/traces?since=15m">all traces</a>`}><${Trouble} error=${roots.error} /><${Requests} roots=${roots.data} gateway=${system.data.gateway} /><//>
       <${Card} title="Slowest of the last 15 minutes" tools=${html`<a href="#/traces?order=slowest&since=15m">all</a>`}>
         ${slow.data?.traces.length ? html`<div class="scroll"><table><tbody>${slow.data.traces.map((one) => html`<tr data-row tabindex="0" onClick=${() => (location.hash = `#/traces/${one.trace}`)} onKeyDown=${(e) => e.key === "Enter" && (location.hash = `#/traces/${one.trace}`)}>
-          <td><${Service} name=${one.service} /></td><td class="cut">${one.name}</td><td>${one.errors > 0 && html`<span class="state bad">${one.errors} failed</span>`}</td><td class="num">${duration(one.duration)}</td></tr>`)}</tbody></table></div>`
+          <td class="hide-small"><${Service} name=${one.service} /></td><td class="cut">${one.name}</td><td>${one.errors > 0 && html`<span class="state bad">${one.errors} failed</span>`}</td><td class="num">${duration(one.duration)}</td></tr>`)}</tbody></table></div>`
         : html`<${Empty}>No traces yet. Send a request to the gateway, or try one under <a href="#/api">API</a>.<//>`}
       <//></div>
       <${Card} title="Parts">
