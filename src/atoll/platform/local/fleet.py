@@ -27,7 +27,10 @@ EnvoyCounts = Callable[[str], Awaitable[Mapping[str, Mapping[str, int]]]]
 
 
 class LocalFleet:
-    """Implements `Fleet`. runners, shadows: by service; the latter is changed in place. start_within: seconds."""
+    """Implements `Fleet`. runners, shadows: by service; the latter is changed in place. start_within: seconds.
+
+    grant: lets a service do at the broker what that release of it will, before it starts.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class LocalFleet:
         registry: Registry,
         publishing: Publishing,
         envoy_counts: EnvoyCounts,
+        grant: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self.start_within = START_WITHIN
         self._runners = runners
@@ -43,6 +47,7 @@ class LocalFleet:
         self._registry = registry
         self._publishing = publishing
         self._envoy_counts = envoy_counts
+        self._grant = grant
         self._growing: dict[Instance, Growing] = {}
 
     def stable(self, service: str) -> str:
@@ -56,7 +61,9 @@ class LocalFleet:
 
     async def launch(self, service: str, release: str, instances: int) -> None:
         """Migrate, then bring up so many instances without traffic. Trouble, with nothing of it left, if one is not ready."""
-        await self._runner(service).launch(release, instances, self.start_within)
+        runner = self._runner(service)
+        await self._grant(service, release)
+        await runner.launch(release, instances, self.start_within)
 
     async def smoke(self, service: str, release: str) -> tuple[str, ...]:
         """What is wrong with each instance's health and documents, one line each; empty: all well."""

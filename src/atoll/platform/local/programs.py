@@ -20,7 +20,7 @@ class Program:
     """One release's way to run.
 
     migrate: the command that brings its database along; empty if it has none. folder: where the process begins.
-    environment: goes before the user's own variables; "" takes one out.
+    environment: goes before the user's own variables; "" takes one out. contract: folder of its documents, if it has any.
     """
 
     release: str
@@ -28,6 +28,7 @@ class Program:
     migrate: tuple[str, ...]
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    contract: Path | None = None
 
 
 class Programs(Protocol):
@@ -91,4 +92,4 @@ class ShelfPrograms:
             return self._tree.of(service, release)
         found = self._shelf.get(service.name, release)
         migrate = found.migrate_argv if service.database else ()
-        return Program(found.id, found.argv, migrate, found.source, found.environment)
+        return Program(found.id, found.argv, migrate, found.source, found.environment, found.contract)

@@ -79,7 +79,10 @@ class Supervisor:
         self._parts = Parts(None, None, None)
         self._runners: dict[str, ServiceRunner] = {}
         self._shadows: dict[str, Shadow] = {}
-        self.fleet = LocalFleet(self._runners, self._shadows, self._registry, self._publishing, self._counts)
+        self._launching: dict[str, tuple[str, ...]] = {}
+        self.fleet = LocalFleet(
+            self._runners, self._shadows, self._registry, self._publishing, self._counts, self._grant
+        )
         self._shelf = Shelf.beside(file)
         self.programs: Programs = ShelfPrograms(self.root, self._shelf)
         gate = ReleaseGate(
@@ -208,7 +211,20 @@ class Supervisor:
             self._tell_given(broker.kind, broker.keeper, broker.url)
 
     def _granting(self) -> Granting:
-        return Granting(self.system, self.root, self._parts.broker, self._teller)
+        return Granting(self.system, self.root, self._parts.broker, self._teller, self.programs, self._releases)
+
+    def _releases(self, service: str) -> set[str]:
+        """Those of a service that have a part in what it does at the broker."""
+        stable = self._ledger.state.stable.get(service, TREE)
+        running = self.fleet.running(service) if service in self._runners else ()
+        return {stable, *running, *self._launching.get(service, ())}
+
+    async def _grant(self, service: str, release: str) -> None:
+        self._launching[service] = (release,)
+        try:
+            await self._granting().renew(service)
+        finally:
+            del self._launching[service]
 
     async def _start_gateway(self) -> None:
         if self._parts.envoy is not None:
