@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from atoll.messaging import Broker, Delivery, Passing, Subscription, SubscriptionEnded, Tail, open_broker
-from atoll.messaging.broker import partition_of
+from atoll.messaging.broker import Outgoing, partition_of
 
 
 @pytest.fixture(params=["memory", "nats", "rabbitmq", "kafka"])
@@ -177,6 +177,25 @@ async def test_many_publishes_at_once_all_arrive_once(broker: Broker) -> None:
     await asyncio.gather(*(publish(broker, str(n)) for n in range(500)))
     subscription = await broker.subscribe("payments", ["order.created"], 3)
     assert sorted(texts(await read(subscription, 500)), key=int) == [str(n) for n in range(500)]
+
+
+async def test_many_published_as_one_arrive_once_in_order_by_key_also_when_some_were_known(broker: Broker) -> None:
+    run = uuid4().hex
+    keys = [key_in(partition, which) for partition in (3, 4) for which in (0, 1)]
+    every = [
+        Outgoing("order.created", key, f"{run}-{key}-{n}", f"{key}/{n}".encode()) for n in range(150) for key in keys
+    ]
+    await broker.publish_all(every[:40])
+    await broker.publish_all(every[20:])  # 20 of them again, as after a crash
+    await broker.publish_all(every[-1:])
+    await broker.publish_all([])
+    for partition in (3, 4):
+        found = texts(await read(await broker.subscribe("payments", ["order.created"], partition), 300))
+        by_key: dict[str, list[int]] = {}
+        for text in found:
+            key, _, number = text.partition("/")
+            by_key.setdefault(key, []).append(int(number))
+        assert by_key == {key_in(partition, which): list(range(150)) for which in (0, 1)}
 
 
 async def watch(tail: Tail, count: int, *, wait: float = 5.0) -> list[Passing]:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from atoll.messaging import SubscriptionEnded
-from atoll.messaging.broker import BrokerUnavailable, partition_of
+from atoll.messaging import nats as nats_adapter
+from atoll.messaging.broker import BrokerUnavailable, NotAllPublished, Outgoing, partition_of
 from atoll.messaging.nats import NatsBroker
 from atoll.testing import NatsServer
 
@@ -126,3 +127,69 @@ async def test_messages_are_kept_in_files_for_a_week(server: NatsServer, system:
     assert config.storage == "file"
     assert config.max_age == 7 * 86_400
     assert config.duplicate_window == 120
+
+
+def lot(count: int) -> list[Outgoing]:
+    return [Outgoing("a.b", f"k{n}", f"id-{n}", str(n).encode()) for n in range(count)]
+
+
+async def stored(broker: NatsBroker) -> int:
+    assert broker._link is not None
+    info = await broker._link.js.stream_info(broker._link.stream)
+    return info.state.messages
+
+
+async def test_many_go_as_one_batch(server: NatsServer, system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = NatsBroker(server.url, system=system)
+    await broker.start()
+    await broker.publish("a.b", "k", "first", b"{}")
+
+    async def refuse(*_: object) -> None:
+        raise AssertionError("published one by one")
+
+    monkeypatch.setattr(nats_adapter, "publish_each", refuse)
+    await broker.publish_all(lot(600))
+    assert await stored(broker) == 601
+    await broker.stop()
+
+
+async def test_a_stream_that_takes_no_batches_is_given_them_one_by_one_from_then_on(
+    server: NatsServer, system: str
+) -> None:
+    broker = NatsBroker(server.url, system=system)
+    await broker.start()
+    await broker.publish("a.b", "k", "first", b"{}")
+    link = broker._link
+    assert link is not None
+    config = (await link.js.stream_info(link.stream)).config
+    config.allow_atomic = False
+    await link.js.update_stream(config)
+    await broker.publish_all(lot(20))
+    assert not link.takes_batches
+    await broker.publish_all(lot(30))  # 20 of them are known
+    assert await stored(broker) == 31
+    await broker.stop()
+
+
+async def test_what_is_not_published_when_the_server_goes_is_told_and_can_be_published_again(
+    server: NatsServer, system: str
+) -> None:
+    broker = NatsBroker(server.url, system=system)
+    await broker.start()
+    await broker.publish_all(lot(10))
+    await asyncio.to_thread(server.stop)
+    with pytest.raises(BrokerUnavailable):
+        await broker.publish_all(lot(40))
+    await asyncio.to_thread(server.start)
+    async with asyncio.timeout(30):
+        left = lot(40)
+        while left:
+            try:
+                await broker.publish_all(left)
+                left = []
+            except NotAllPublished as error:
+                left = list(error.left)
+            except BrokerUnavailable:
+                continue
+    assert await stored(broker) == 40
+    await broker.stop()

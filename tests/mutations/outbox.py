@@ -86,7 +86,7 @@ OUTBOX = (
     ),
     Mutant(
         "one key's events at once", "order per key holds whatever happens",
-        "messaging/relay.py", 'chains[row["key"]].append(row)', 'chains[str(row["position"])].append(row)',
+        "messaging/broker.py", "chains.setdefault(message.key, []).append(message)", "chains[message.message_id] = [message]",
         (f"{RELAY}one_failing_publish_holds_back_its_key_alone",),
     ),
     Mutant(

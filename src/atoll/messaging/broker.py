@@ -6,6 +6,7 @@ partition once, in order, one subscription at a time.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -81,6 +82,24 @@ class Tail(Protocol):
         """Looks no more; nothing of it stays at the broker."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to be published, as `Broker.publish` takes it."""
+
+    subject: str
+    key: str
+    message_id: str
+    body: bytes
+
+
+class NotAllPublished(BrokerUnavailable):
+    """left: those of the messages of which it is not known that the broker has them, in their order."""
+
+    def __init__(self, left: Sequence[Outgoing], why: str) -> None:
+        super().__init__(why)
+        self.left = left
+
+
 class Broker(Protocol):
     """What carries messages. A `Component`, with a readiness check."""
 
@@ -101,6 +120,12 @@ class Broker(Protocol):
         A message id that was published in the last two minutes is dropped. Order is kept between one call and the next.
         """
 
+    async def publish_all(self, messages: Sequence[Outgoing]) -> None:
+        """`publish` for many: as one where the broker can, else all at once, except that those of one key wait for one another.
+
+        NotAllPublished when that is not known of some of them.
+        """
+
     async def subscribe(self, group: str, subjects: Sequence[str], partition: int) -> Subscription:
         """Takes the partition over for the group: messages not acknowledged come again, in order; older subscriptions end.
 
@@ -117,6 +142,29 @@ class Broker(Protocol):
 
     async def backlog(self, group: str) -> int | None:
         """How many messages the group has not acknowledged; None if this broker does not tell. BrokerUnavailable."""
+
+
+async def publish_each(broker: Broker, messages: Sequence[Outgoing]) -> None:
+    """`Broker.publish_all` for a broker that takes one message at a time."""
+    chains: dict[str, list[Outgoing]] = {}
+    for message in messages:
+        chains.setdefault(message.key, []).append(message)
+    known: set[int] = set()
+    troubles: list[Unavailable] = []
+
+    async def publish_chain(chain: Sequence[Outgoing]) -> None:
+        try:
+            for message in chain:
+                await broker.publish(message.subject, message.key, message.message_id, message.body)
+                known.add(id(message))
+        except Unavailable as error:
+            troubles.append(error)
+
+    async with asyncio.TaskGroup() as group:
+        for chain in chains.values():
+            group.create_task(publish_chain(chain))
+    if troubles:
+        raise NotAllPublished([message for message in messages if id(message) not in known], troubles[0].detail)
 
 
 def partition_of(key: str, partitions: int) -> int:

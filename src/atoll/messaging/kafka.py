@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TypeVar
 
-from atoll.messaging.broker import PARTITIONS, partition_of
+from atoll.messaging.broker import PARTITIONS, Outgoing, partition_of, publish_each
 from atoll.messaging.floors import check_size
 from atoll.messaging.kafka_group import GroupReader
 from atoll.messaging.kafka_link import Link
@@ -62,6 +62,10 @@ class KafkaBroker:
         check_size(subject, message_id, body)
         link = self._links.current or await self._links.get()
         await link.publish(partition_of(key, self.partitions), subject, key, message_id, body)
+
+    async def publish_all(self, messages: Sequence[Outgoing]) -> None:
+        """See `Broker`."""
+        await publish_each(self, messages)
 
     async def subscribe(self, group: str, subjects: Sequence[str], partition: int) -> KafkaSubscription:
         """See `Broker`."""

@@ -13,9 +13,11 @@ from atoll.messaging.broker import (
     DEDUPE_SECONDS,
     PARTITIONS,
     BrokerUnavailable,
+    Outgoing,
     Passing,
     SubscriptionEnded,
     partition_of,
+    publish_each,
 )
 
 
@@ -77,6 +79,10 @@ class MemoryBroker:
         for (_, partition), position in self._positions.items():
             if partition == number and position.newest is not None:
                 position.newest.wake()
+
+    async def publish_all(self, messages: Sequence[Outgoing]) -> None:
+        """See `Broker`."""
+        await publish_each(self, messages)
 
     async def subscribe(self, group: str, subjects: Sequence[str], partition: int) -> MemorySubscription:
         """Takes over; see `Broker`."""

@@ -8,13 +8,21 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from atoll.data.backoff import Backoff
-from atoll.messaging.broker import PARTITIONS, BrokerUnavailable, partition_of
-from atoll.messaging.nats_link import Link, LinkError
+from atoll.messaging.broker import (
+    PARTITIONS,
+    BrokerUnavailable,
+    NotAllPublished,
+    Outgoing,
+    partition_of,
+    publish_each,
+)
+from atoll.messaging.nats_link import MOST_IN_BATCH, Link, LinkError
 from atoll.messaging.nats_subscription import NatsSubscription, backlog, take_over
 from atoll.messaging.nats_tail import NatsTail, look_on
 
 log = logging.getLogger("atoll.messaging")
 
+MOST_BYTES = 4_194_304  # of a batch, which the server holds in memory
 PATIENCE = 5.0  # seconds that a caller waits for the broker
 
 
@@ -58,6 +66,29 @@ class NatsBroker:
         """See `Broker`."""
         link = self._link or await self._wait()
         await link.publish(f"{self._system}.{partition_of(key, self.partitions)}.{subject}", message_id, body)
+
+    async def publish_all(self, messages: Sequence[Outgoing]) -> None:
+        """See `Broker`. In batches that JetStream stores whole; one by one what it does not take so."""
+        link = self._link or await self._wait()
+        for start in range(0, len(messages), MOST_IN_BATCH):
+            lot = messages[start : start + MOST_IN_BATCH]
+            try:
+                if not await self._publish_batch(link, lot):
+                    await publish_each(self, lot)
+            except NotAllPublished as error:
+                raise NotAllPublished([*error.left, *messages[start + len(lot) :]], error.detail) from None
+            except BrokerUnavailable as error:
+                raise NotAllPublished(messages[start:], error.detail) from None
+
+    async def _publish_batch(self, link: Link, lot: Sequence[Outgoing]) -> bool:
+        if len(lot) == 1 or not link.takes_batches or sum(len(one.body) for one in lot) > MOST_BYTES:
+            return False
+        return await link.publish_batch(
+            [
+                (f"{self._system}.{partition_of(one.key, self.partitions)}.{one.subject}", one.message_id, one.body)
+                for one in lot
+            ]
+        )
 
     async def subscribe(self, group: str, subjects: Sequence[str], partition: int) -> NatsSubscription:
         """See `Broker`."""

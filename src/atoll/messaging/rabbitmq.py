@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from atoll.messaging.broker import PARTITIONS, partition_of
+from atoll.messaging.broker import PARTITIONS, Outgoing, partition_of, publish_each
 from atoll.messaging.floors import check_size
 from atoll.messaging.links import Links
 from atoll.messaging.rabbitmq_link import Link
@@ -49,6 +49,10 @@ class RabbitBroker:
         check_size(subject, message_id, body)
         link = self._links.current or await self._links.get()
         await link.publish(partition_of(key, self.partitions), subject, message_id, body)
+
+    async def publish_all(self, messages: Sequence[Outgoing]) -> None:
+        """See `Broker`."""
+        await publish_each(self, messages)
 
     async def subscribe(self, group: str, subjects: Sequence[str], partition: int) -> RabbitSubscription:
         """See `Broker`."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from atoll.data import Connection, Database, Leases, Row
 from atoll.data.backoff import Backoff
 from atoll.data.outbox import Cursor, move_cursor, read_after, read_cursor
 from atoll.data.postgres import DRIVER_ERRORS, listen, on_lost, one_line
-from atoll.messaging.broker import Broker
+from atoll.messaging.broker import Broker, NotAllPublished, Outgoing
 from atoll.messaging.envelope import Envelope, encode_envelope, extensions
 from atoll.messaging.spans import messaging_plan
 from atoll.service.tracing import PRODUCER, SpanPlan, kept_plan, trace_headers, traced
@@ -140,34 +140,31 @@ class Relay:
         return cursor
 
     async def _publish_all(self, rows: Sequence[Row]) -> None:
-        """All at once, except that the rows of one key wait for one another."""
-        chains: defaultdict[str, list[Row]] = defaultdict(list)
-        for row in rows:
-            chains[row["key"]].append(row)
-        async with asyncio.TaskGroup() as group:
-            for chain in chains.values():
-                group.create_task(self._publish_chain(chain))
-
-    async def _publish_chain(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            headers: dict[str, Any] = extensions(msgspec.json.decode(row["headers"])) if row["headers"] else {}
-            with traced(self._plan(row["subject"]), headers) as span:
-                if span is not None:
-                    span.set("messaging.message.id", str(row["id"]))
-                    span.set("atoll.outbox.wait", (datetime.now(UTC) - row["written_at"]).total_seconds())
-                await self._publish_row(row, encode_envelope(self._envelope(row, trace_headers(None) | headers)))
-
-    async def _publish_row(self, row: Row, body: bytes) -> None:
-        backoff = Backoff(first=0.05, most=2.0)
-        while True:
-            try:
-                crash_point("before-publish")
-                await self._broker.publish(row["subject"], row["key"], _message_id(row), body)
-                crash_point("after-publish")
-                return
-            except Unavailable as error:
-                log.info("%s %s is not published yet: %s", row["subject"], row["id"], one_line(error))
+        """All at once, except that the rows of one key stay in their order; tried again until the broker has them."""
+        with ExitStack() as spans:
+            left: Sequence[Outgoing] = [self._outgoing(row, spans) for row in rows]
+            backoff = Backoff(first=0.05, most=2.0)
+            while left:
+                try:
+                    crash_point("before-publish")
+                    await self._broker.publish_all(left)
+                    crash_point("after-publish")
+                    return
+                except NotAllPublished as error:
+                    log.info("%d events are not published yet: %s", len(error.left), one_line(error))
+                    left = error.left
+                except Unavailable as error:
+                    log.info("%d events are not published yet: %s", len(left), one_line(error))
                 await backoff.wait()
+
+    def _outgoing(self, row: Row, spans: ExitStack) -> Outgoing:
+        headers: dict[str, Any] = extensions(msgspec.json.decode(row["headers"])) if row["headers"] else {}
+        span = spans.enter_context(traced(self._plan(row["subject"]), headers))
+        if span is not None:
+            span.set("messaging.message.id", str(row["id"]))
+            span.set("atoll.outbox.wait", (datetime.now(UTC) - row["written_at"]).total_seconds())
+        body = encode_envelope(self._envelope(row, headers or trace_headers(None)))
+        return Outgoing(row["subject"], row["key"], _message_id(row), body)
 
     def _plan(self, subject: str) -> SpanPlan:
         """Of a child of the event's creation, as all that handles it is: the envelope keeps that context, sent once or twice."""
