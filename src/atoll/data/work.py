@@ -153,14 +153,14 @@ class Work:
             raise found from error
 
     async def _commit(self) -> None:
-        if self._connection is None:
-            if self._deferred:
-                crash_point("before-commit")
-                await self._write(self._commit_with_others)
+        if self._connection is None and not self._deferred:
             return
-        if self._deferred:
+        if self._connection is not None and self._deferred:
             await self._write(self._connection.execute, WRITE, *columns(self._deferred))
         crash_point("before-commit")
+        if self._connection is None:
+            await self._write(self._commit_with_others)
+            return
         status = await self._run(self._connection.execute, "COMMIT")
         if status != "COMMIT":  # PostgreSQL says ROLLBACK, without an error, if a statement broke the transaction
             raise RuntimeError("a statement of this unit of work failed and its error was caught, so nothing is saved")
