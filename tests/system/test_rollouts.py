@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def asked(small: LocalSystem) -> Iterator[Counter[int]]:
         while not stop.wait(0.02):
             try:
                 answers[call(small.gateway, "GET", "/web/").status] += 1
-            except OSError:
+            except (OSError, HTTPException):
                 answers[0] += 1
 
     threads = [threading.Thread(target=ask) for _ in range(3)]

