@@ -14,6 +14,7 @@ from tests.sagas.crashing import POINTS, SAGAS
 from tests.sagas.remote import TABLES, effects
 
 ROOT = Path(__file__).parents[2]
+TOTAL = 2 * SAGAS  # two runs are killed, each begins as many
 
 
 async def run_crashing(*arguments: str) -> int:
@@ -50,17 +51,17 @@ async def make_tables(url: str) -> None:
 async def judge(url: str) -> None:
     rows = await sql(url, "SELECT key, array_agg(what ORDER BY seq) AS what FROM ledger GROUP BY key")
     good, bad = ["marked", "restocked", "checked"], ["marked", "restocked", "unstocked", "unmarked"]
-    assert {row["key"]: row["what"] for row in rows} == {f"order{n}": bad if n % 2 else good for n in range(SAGAS)}
-    expected = [f"refund order{n} 5" for n in range(SAGAS)] + [f"charge order{n} 5" for n in range(1, SAGAS, 2)]
+    assert {row["key"]: row["what"] for row in rows} == {f"order{n}": bad if n % 2 else good for n in range(TOTAL)}
+    expected = [f"refund order{n} 5" for n in range(TOTAL)] + [f"charge order{n} 5" for n in range(1, TOTAL, 2)]
     assert sorted(await effects(url)) == sorted(expected)
     states = await sql(url, "SELECT status, count(*) AS number FROM atoll.sagas GROUP BY status")
-    assert {row["status"]: row["number"] for row in states} == {"completed": 3, "compensated": 3}
+    assert {row["status"]: row["number"] for row in states} == {"completed": TOTAL // 2, "compensated": TOTAL // 2}
 
 
 @pytest.mark.parametrize("label", POINTS)
 async def test_kill_9_at_every_labelled_point(label: str, database_url: str) -> None:
     await make_tables(database_url)
     for after in (1, 2):
-        assert await run_crashing(database_url, label, str(after)) == -signal.SIGKILL
-    assert await run_crashing(database_url, "nowhere", "0") == 0
+        assert await run_crashing(database_url, label, str(after), str(SAGAS * after)) == -signal.SIGKILL
+    assert await run_crashing(database_url, "nowhere", "0", str(TOTAL)) == 0
     await judge(database_url)

@@ -94,7 +94,7 @@ def test_everything_listens_on_the_loopback_only(demo: Demo) -> None:
     ]
     assert len(listening) >= len(ports(status))
     # gRPC's IPv4 sockets are IPv6 ones whose address is a mapped one
-    assert {connection.laddr[0].removeprefix("::ffff:") for connection in listening} == {"127.0.0.1"}
+    assert {one.laddr.ip.removeprefix("::ffff:") for one in listening if one.laddr} == {"127.0.0.1"}
 
 
 def test_a_service_is_told_its_own_names_addresses_and_secrets(demo: Demo) -> None:
