@@ -5,6 +5,7 @@ https://prometheus.io/docs/specs/om/open_metrics_spec/
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 
@@ -22,7 +23,7 @@ def page(metrics: Metrics, accept: str) -> tuple[str, bytes]:
     lines = [line for family in metrics for line in _family(family, modern)]
     if modern:
         lines.append("# EOF")
-    return OPENMETRICS if modern else PROMETHEUS, ("\n".join(lines) + "\n").encode()
+    return OPENMETRICS if modern else PROMETHEUS, ("\n".join(lines) + "\n").encode(errors="replace")
 
 
 def prometheus_name(family: Family) -> str:
@@ -35,13 +36,15 @@ def _family(family: Family, modern: bool) -> Iterator[str]:
     name = prometheus_name(family)
     sample = f"{name}_total" if family.kind == "counter" else name
     head = name if modern else sample
-    yield f"# HELP {head} {_escaped(family.about)}"
+    yield f"# HELP {head} {_escaped(family.about) if modern else _escaped_help(family.about)}"
     yield f"# TYPE {head} {family.kind}"
     for one in list(family.instruments.values()):
         if isinstance(one, Counter):
-            yield f"{sample}{_labels(one.labels)} {_number(one.value)}"
+            if one.value >= 0:  # one that somebody made less than nothing, or NaN, makes the whole page unreadable
+                yield f"{sample}{_labels(one.labels)} {_number(one.value)}"
         elif isinstance(one, Gauge):
-            yield f"{name}{_labels(one.labels)} {_number(one.now())}"
+            if (value := one.now(family.name)) is not None:
+                yield f"{name}{_labels(one.labels)} {_number(value)}"
         else:
             yield from _histogram(name, one, _exemplar if modern else _nothing)
 
@@ -52,8 +55,11 @@ def _histogram(name: str, one: Histogram, exemplar: Callable[[Exemplar | None], 
     for bound, count, example in zip(bounds, one.counts, one.exemplars, strict=True):
         seen += count
         yield f"{name}_bucket{_labels({**one.labels, 'le': bound})} {seen}{exemplar(example)}"
-    yield f"{name}_count{_labels(one.labels)} {seen}"
-    yield f"{name}_sum{_labels(one.labels)} {_number(one.total)}"
+    if one.total >= 0 and math.isfinite(
+        one.total
+    ):  # a sum of less than nothing may not be told, nor a count without it
+        yield f"{name}_count{_labels(one.labels)} {seen}"
+        yield f"{name}_sum{_labels(one.labels)} {_number(one.total)}"
 
 
 def _exemplar(example: Exemplar | None) -> str:
@@ -75,6 +81,11 @@ def _labels(labels: Labels) -> str:
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _escaped_help(text: str) -> str:
+    """The older format has no escape for a quotation mark here, and strict readers refuse one."""
+    return text.replace("\\", "\\\\").replace("\n", "\\n")
 
 
 def _number(value: float) -> str:

@@ -23,7 +23,8 @@ def encode_metrics(resource: bytes, metrics: Metrics) -> bytes:
 
 def _family(family: Family, started: int, now: int) -> bytes:
     times = fixed64(2, started) + fixed64(3, now)
-    points = b"".join([block(1, times + _point(one)) for one in list(family.instruments.values())])
+    told = [_point(family.name, one) for one in list(family.instruments.values())]
+    points = b"".join([block(1, times + point) for point in told if point is not None])
     if family.kind != "gauge":
         points += number(2, _CUMULATIVE)
     if family.kind == "counter":
@@ -32,11 +33,12 @@ def _family(family: Family, started: int, now: int) -> bytes:
     return head + block(_FIELDS[family.kind], points)
 
 
-def _point(one: Counter | Gauge | Histogram) -> bytes:
+def _point(name: str, one: Counter | Gauge | Histogram) -> bytes | None:
+    """None for a gauge that cannot be read."""
     if isinstance(one, Histogram):
         return _spread(one)
-    value = one.value if isinstance(one, Counter) else one.now()
-    return double(4, value) + _labels(7, one.labels)
+    value = one.value if isinstance(one, Counter) else one.now(name)
+    return None if value is None else double(4, value) + _labels(7, one.labels)
 
 
 def _spread(one: Histogram) -> bytes:

@@ -23,6 +23,8 @@ class ProcessMetrics:
         self._lag = metrics.histogram("atoll.event_loop.lag", "How late the event loop wakes who slept.", bounds=_LAGS)
         metrics.gauge("process.memory.usage", "Physical memory in use.", unit="By", read=_memory)
         metrics.gauge("process.cpu.time", "Processor time used so far.", unit="s", read=time.process_time)
+        started = metrics.gauge("process.start_time", "When the process began, in seconds since 1970.", unit="s")
+        started.set(metrics.started / 1e9)  # by which what was counted before a first look is known to be new
         metrics.gauge("process.open_file_descriptor.count", "Open files and sockets.", read=_files)
         metrics.gauge("cpython.gc.uncollected", "Objects that wait for the garbage collector.", read=_garbage)
         self._task: asyncio.Task[None] | None = None
