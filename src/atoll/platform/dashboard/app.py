@@ -86,7 +86,7 @@ async def answered(ask: Callable[[], object]) -> Response:
         return Answer({"error": str(error)}, 400)
     except Unknown as error:
         return Answer({"error": str(error)}, 404)
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         return Answer({"error": f"the store could not answer ({error}); ask for less"}, 503)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from http.cookies import SimpleCookie
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 CLOSED = Path(__file__).parent / "closed.html"
 _encode = msgspec.json.Encoder().encode
+_HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[\w.-]+)(:[0-9]{1,5})?", re.ASCII)
 _COOKIE = "atoll-dashboard"
 # What a page may do: nothing but talk to its own server. Everything it shows was written by somebody else.
 _SAFE = {
@@ -81,7 +82,7 @@ class Guard:
         Not for what only takes telemetry in: Envoy bears the name of a cluster there, and nothing can be read.
         """
         here = request.client is not None and loopback(request.client.host)
-        named = request.scope["path"].startswith("/v1/") or loopback(request.url.hostname or "")
+        named = request.scope["path"].startswith("/v1/") or loopback(_named(request.headers.get("host", "")))
         return (here and named) or self._shows_token(request)
 
     def _remembered(self, request: Request) -> dict[str, str]:
@@ -91,11 +92,10 @@ class Guard:
         return {"set-cookie": f"{_COOKIE}={quote(self._token, safe='')}; Path=/; HttpOnly; SameSite=Strict"}
 
     def _shows_token(self, request: Request) -> bool:
-        cookies = SimpleCookie(request.headers.get("cookie", ""))
         shown = (
             request.headers.get("authorization", "").removeprefix("Bearer "),
             request.query_params.get("token", ""),
-            unquote(cookies[_COOKIE].value) if _COOKIE in cookies else "",
+            unquote(request.cookies.get(_COOKIE, "")),
         )
         return any(self._is_token(one) for one in shown)
 
@@ -114,6 +114,12 @@ def _closed(request: Request) -> Response:
         )
     text = "show the token: Authorization: Bearer …, or open the page with ?token=…"
     return Answer({"error": text}, 401, {"www-authenticate": "Bearer"})
+
+
+def _named(host: str) -> str:
+    """The name in a Host header as it stands, without its port; empty for what is none, which is nobody here."""
+    found = _HOST.fullmatch(host)
+    return found["name"] if found else ""
 
 
 def loopback(host: str) -> bool:

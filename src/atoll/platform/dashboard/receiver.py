@@ -5,6 +5,7 @@ Protobuf only, gzip or plain. Too much at once is answered 429 with Retry-After,
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ from atoll.platform.dashboard.rows import Batch
 
 MOST_BYTES = 4 * 2**20  # of a request, packed or not; gRPC's own default limit
 LARGE = 65_536  # bytes from which on a message is read beside the event loop
+READ_WITHIN = 10.0  # seconds; who dribbles a request must not keep others from being read
 _PROTOBUF = "application/x-protobuf"
 _RETRY_AFTER = "2"  # seconds
 
@@ -39,8 +41,11 @@ def _receiver(intake: Intake, read: Callable[[bytes], Batch]) -> Callable[[Reque
 
     async def take(request: Request) -> Response:
         try:
-            body = await _body(request)
+            async with asyncio.timeout(READ_WITHIN):
+                body = await _body(request)
             batch = await run_in_threadpool(read, body) if len(body) > LARGE else read(body)
+        except TimeoutError:
+            return _refused(408, f"the request was not there after {READ_WITHIN:g} s", {"connection": "close"})
         except _TooLarge:
             return _refused(413, f"more than {MOST_BYTES} bytes at once; send smaller batches")
         except (Malformed, zlib.error) as error:

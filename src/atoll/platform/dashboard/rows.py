@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+_ROW = 200  # bytes of one without its texts
 ERROR = 2  # a span's status, as OTLP counts: 0 unset, 1 ok, 2 error
 
 
@@ -69,3 +71,22 @@ class Batch(NamedTuple):
     def rows(self) -> int:
         """How many rows it is."""
         return len(self.spans) + len(self.logs) + len(self.samples)
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it takes, in memory as in the file: a row can be a line, or some megabytes."""
+        texts = sum(
+            len(one.name) + len(one.message) + len(one.attributes) + len(one.events) + len(one.links)
+            for one in self.spans
+        )
+        texts += sum(len(one.message) + len(one.attributes) for one in self.logs)
+        return texts + sum(len(one.labels) for one in self.samples) + _ROW * self.rows
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """All of them as one."""
+    return Batch(
+        tuple(span for batch in batches for span in batch.spans),
+        tuple(record for batch in batches for record in batch.logs),
+        tuple(sample for batch in batches for sample in batch.samples),
+    )

@@ -5,6 +5,7 @@ SQLite was measured beside DuckDB with 200,000 spans in batches of 500: see docs
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
@@ -15,13 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from atoll.platform.dashboard.rows import ERROR, Batch, Sample, Span
+from atoll.platform.dashboard.series import SeriesBook
+
+log = logging.getLogger("atoll.dashboard")
 
 MOST_BYTES = 512 * 2**20
-MOST_SERIES = 100_000  # of metrics; a label with a request's id in it must not fill the disk
 SLOWEST_QUERY = 10.0  # seconds, then it is interrupted
 _LAYOUT = 1  # a file of another layout is replaced: telemetry is not worth a migration
 _TRIMMED = 0.1  # the share that goes when the file is full
 _MOST_ROUNDS = 50  # of trimming at once; what is left then goes the next time
+_LOST = "the store %s is damaged (%s); it is begun anew, and what it held is lost"
 _CHUNK = 20_000  # rows that one deletion takes, so that writing goes on in between
 
 _TABLES = """
@@ -79,6 +83,7 @@ class Reader:
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._generation = 0  # of the file: one that was damaged is replaced
 
     def close(self) -> None:
         """Closes the file; nothing may be asked after."""
@@ -101,23 +106,26 @@ class Reader:
 
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
+        if connection is None or self._local.generation != self._generation:
             connection = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
             connection.execute("PRAGMA query_only = on")
-            self._local.connection = connection
+            self._local.connection, self._local.generation = connection, self._generation
             with self._lock:
                 self._opened.append(connection)
         return connection
 
 
 class Store(Reader):
-    """The file at ``path`` (its folder must exist). most: bytes that it may take; the oldest goes first."""
+    """The file at ``path`` (its folder must exist). most: bytes that it may take; the oldest goes first.
+
+    One that is damaged is replaced. sqlite3.Error or OSError where none can be made.
+    """
 
     def __init__(self, path: Path, *, most: int = MOST_BYTES) -> None:
         super().__init__(path)
         self.most = most
         self._writer = self._open_writer()
-        self._series: dict[tuple[str, str, str, str], int] = self._known_series()
+        self._series = SeriesBook(self._writer)
 
     def close(self) -> None:
         """Closes the file; nothing may be asked after."""
@@ -128,6 +136,16 @@ class Store(Reader):
 
     def write(self, batch: Batch) -> None:
         """Keeps the rows, all or none. A span that is there already changes nothing."""
+        try:
+            self._write(batch)
+        except sqlite3.DatabaseError as error:
+            if not _damaged(error):
+                raise
+            log.error(_LOST, self.path, error)
+            self._renew()
+            self._write(batch)
+
+    def _write(self, batch: Batch) -> None:
         with self._transaction():
             if batch.spans:
                 self._write_spans(batch.spans)
@@ -152,6 +170,8 @@ class Store(Reader):
         first, last = self._writer.execute("SELECT min(time), max(time) FROM samples").fetchone()
         if first is not None:
             self._writer.execute("DELETE FROM samples WHERE time <= ?", (first + int((last - first) * _TRIMMED),))
+        self._writer.execute("DELETE FROM series WHERE NOT EXISTS (SELECT 1 FROM samples WHERE series = series.id)")
+        self._series.forget()
         self._writer.executescript("PRAGMA incremental_vacuum;")  # execute() would free one page of many
         self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -162,15 +182,31 @@ class Store(Reader):
     # ---- the pieces
 
     def _open_writer(self) -> sqlite3.Connection:
-        connection = _writable(self.path)
-        if connection.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
-            connection.close()
-            for suffix in ("", "-wal", "-shm"):
-                _beside(self.path, suffix).unlink(missing_ok=True)
-            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
+        try:
             connection = _writable(self.path)
-            connection.executescript(f"{_TABLES} PRAGMA user_version = {_LAYOUT};")
+        except sqlite3.DatabaseError as error:
+            if not _damaged(error):
+                raise
+            log.error(_LOST, self.path, error)
+            return self._new_file()
+        if connection.execute("PRAGMA user_version").fetchone()[0] == _LAYOUT:
+            return connection
+        connection.close()
+        return self._new_file()
+
+    def _new_file(self) -> sqlite3.Connection:
+        for suffix in ("", "-wal", "-shm"):
+            _beside(self.path, suffix).unlink(missing_ok=True)
+        os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
+        connection = _writable(self.path)
+        connection.executescript(f"{_TABLES} PRAGMA user_version = {_LAYOUT};")
         return connection
+
+    def _renew(self) -> None:
+        self._writer.close()
+        self._writer = self._new_file()
+        self._series = SeriesBook(self._writer)
+        self._generation += 1
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -178,7 +214,9 @@ class Store(Reader):
         try:
             yield
         except BaseException:
-            self._writer.execute("ROLLBACK")
+            self._series.forget()
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
             raise
         self._writer.execute("COMMIT")
 
@@ -196,24 +234,15 @@ class Store(Reader):
         return [span for key, span in unique.items() if known(statement, key).fetchone() is None]
 
     def _write_samples(self, samples: Sequence[Sample]) -> None:
+        self._series.refresh()
         rows = []
         for sample in samples:
-            series = self._series_of(sample)
+            if sample.value != sample.value:  # NaN says that there is no value, and SQLite takes it for NULL
+                continue
+            series = self._series.number(sample)
             if series is not None:
                 rows.append((series, sample.time, sample.value, sample.exemplar))
         self._writer.executemany("INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?)", rows)
-
-    def _series_of(self, sample: Sample) -> int | None:
-        key = (sample.name, sample.service, sample.instance, sample.labels)
-        found = self._series.get(key)
-        if found is None and len(self._series) < MOST_SERIES:
-            insert = "INSERT INTO series (name, service, instance, labels) VALUES (?, ?, ?, ?)"
-            found = self._series[key] = self._writer.execute(insert, key).lastrowid or 0
-        return found
-
-    def _known_series(self) -> dict[tuple[str, str, str, str], int]:
-        rows = self._writer.execute("SELECT name, service, instance, labels, id FROM series")
-        return {(name, service, instance, labels): id_ for name, service, instance, labels, id_ in rows}
 
     def _used(self) -> int:
         pages, free, size = (
@@ -240,6 +269,12 @@ def _writable(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last seconds of telemetry
     return connection
+
+
+def _damaged(error: sqlite3.Error) -> bool:
+    """Whether the file is no database, or no whole one."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _beside(path: Path, suffix: str) -> Path:
