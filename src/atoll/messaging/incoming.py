@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +12,7 @@ from atoll.contracts.upcasting import DecodeEvent
 from atoll.messaging.envelope import decode_envelope
 from atoll.service import Handler
 from atoll.service.tracing import Context, context_of
+from atoll.telemetry.redaction import redacted, traceback_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,9 @@ class Routes:
 
 
 def failure_of(error: BaseException, attempts: int) -> Failure:
-    """The error as it is shown with a dead letter."""
-    text = str(error)
-    stack = "".join(traceback.format_exception(error))
+    """The error as it is shown with a dead letter: without what it repeats of a row or a secret."""
+    text = redacted(str(error))
+    stack = traceback_of(error)
     name = type(error).__name__
     return Failure(attempts, _clean(f"{name}: {text}" if text else name)[:2_000], _clean(stack)[-16_384:])
 

@@ -16,6 +16,7 @@ from atoll.crash import crash_point
 from atoll.data import Database, Row, Work
 from atoll.data.postgres import one_line
 from atoll.sagas.failures import Overtaken
+from atoll.telemetry.redaction import redacted
 
 Position = tuple[int, ...]
 KEPT = 2_000  # characters of an error's text
@@ -240,8 +241,8 @@ async def record_late(database: Database, saga_id: UUID, what: str, data: str) -
 
 
 def clean(text: str) -> str:
-    """As PostgreSQL can keep it."""
-    return text.replace("\x00", "\\0")[:KEPT]
+    """As PostgreSQL can keep it, without what an error repeats of a row or a secret."""
+    return redacted(text).replace("\x00", "\\0")[:KEPT]
 
 
 def _entry(row: Row) -> Entry:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import sys
 import time
-import traceback
 from collections.abc import Mapping
 from typing import Any, TextIO
 
@@ -17,7 +16,7 @@ import msgspec
 from atoll.service import current_request
 from atoll.service.tracing import current_span
 from atoll.telemetry.otlp_logs import extra_fields
-from atoll.telemetry.redaction import redacted
+from atoll.telemetry.redaction import redacted, traceback_of
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -75,7 +74,7 @@ class JsonFormatter(logging.Formatter):
             **extra_fields(record),
         }
         if record.exc_info and record.exc_info[1] is not None:
-            line["error"] = redacted("".join(traceback.format_exception(record.exc_info[1])))
+            line["error"] = traceback_of(record.exc_info[1])
         return _encode(line).decode()
 
 
@@ -90,5 +89,5 @@ class TextFormatter(logging.Formatter):
         if fields:
             line += f"  {fields}"
         if record.exc_info and record.exc_info[1] is not None:
-            line += "\n" + redacted("".join(traceback.format_exception(record.exc_info[1]))).rstrip()
+            line += "\n" + traceback_of(record.exc_info[1]).rstrip()
         return line

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections import deque
 from collections.abc import Iterable
 
 from atoll.service.tracing import Value, current_span
 from atoll.telemetry.otlp_spans import SCOPE
 from atoll.telemetry.protobuf import any_value, attributes, block, fixed64, number, text
-from atoll.telemetry.redaction import COVER, is_secret, redacted
+from atoll.telemetry.redaction import COVER, SHORTEST_CARD, is_secret, redacted, traceback_of
 
 QUEUE = 8_192  # records
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -60,7 +59,7 @@ def _record(record: logging.LogRecord) -> bytes:
     if record.exc_info and record.exc_info[1] is not None:
         error = record.exc_info[1]
         values["exception.type"] = type(error).__qualname__
-        values["exception.stacktrace"] = redacted("".join(traceback.format_exception(error)))
+        values["exception.stacktrace"] = traceback_of(error)
     at = int(record.created * 1e9)
     found = fixed64(1, at) + fixed64(11, at) + number(2, severity) + text(3, record.levelname)
     found += block(5, any_value(redacted(record.getMessage()))) + attributes(6, values)
@@ -75,6 +74,7 @@ def _shown(record: logging.LogRecord) -> Iterable[tuple[str, object]]:
 
 
 def _clean(value: object) -> object:
-    if isinstance(value, (int, float)) or value is None:
+    if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < SHORTEST_CARD):
         return value
-    return redacted(value if isinstance(value, str) else str(value))
+    covered = redacted(value if isinstance(value, str) else str(value))
+    return value if isinstance(value, int) and covered == str(value) else covered

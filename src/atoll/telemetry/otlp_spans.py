@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 
 from atoll.service.tracing import Failure, Finished, SpanPlan, Value
 from atoll.telemetry.protobuf import attribute, attributes, block, fixed64, number, text, varint
-from atoll.telemetry.redaction import redacted
+from atoll.telemetry.redaction import COVER, SHORTEST_CARD, is_secret, redacted
 
 SCOPE = block(1, text(1, "atoll"))
 _ERROR = 2
@@ -66,15 +67,24 @@ _MOST_NUMBERS = 2_000
 
 def _attribute(name: str, value: Value) -> bytes:
     if isinstance(value, str):
-        return attribute(9, name, value if name in _PLAIN else redacted(value))
+        return attribute(9, name, value if name in _PLAIN else _told(name, value))
     if type(value) is not int:  # True and 1.0 are the same key as 1
         return attribute(9, name, value)
     written = _NUMBERS.get((name, value))
     if written is None:
+        if abs(value) >= SHORTEST_CARD or _secret(name):
+            return attribute(9, name, covered if (covered := _told(name, str(value))) != str(value) else value)
         written = attribute(9, name, value)
         if len(_NUMBERS) < _MOST_NUMBERS:
             _NUMBERS[name, value] = written
     return written
+
+
+_secret = lru_cache(maxsize=2_000)(is_secret)  # names are few, and the same again and again
+
+
+def _told(name: str, value: str) -> str:
+    return COVER if _secret(name) else redacted(value)
 
 
 _PLAIN = frozenset({"messaging.message.id", "messaging.destination.partition.id", "server.address", "atoll.saga.id"})

@@ -7,10 +7,13 @@ for error texts, log lines and the attributes of one's own spans.
 from __future__ import annotations
 
 import re
+import traceback
 
 COVER = "[redacted]"
+SHORTEST_CARD = 10**12  # the least number that may be one
 _TELLING = (
-    r"password|passwd|passphrase|secret|token|authorization|api[_-]?key|cookie|cvc|cvv|card[_-]?number|atoll-peer"
+    r"password|passwd|passphrase|\bpwd|secret|token|authorization|(?:api|private)[_-]?key|cookie|cvc|cvv|card[_-]?number|"
+    r"atoll-peer"
 )
 _NAMES = re.compile(_TELLING, re.IGNORECASE)
 _TEXT = re.compile(
@@ -18,15 +21,44 @@ _TEXT = re.compile(
     r"|(?P<bearer>(?<=\bbearer )[\w.~+/=-]{6,}|(?<=\bbasic )[A-Za-z0-9+/=]{6,})"
     r"|(?P<url>(?<=://)[^\s/@:]*:[^\s/@]+(?=@))"
     r"|(?P<mail>\b[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+)"
-    r"|(?P<named>(?:" + _TELLING + r")[\"']?\s*[=:]\s*[\"']?(?P<value>[^\s\"'&,;}]+))"
-    r"|(?P<card>(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d-]))",
+    # A value in quotation marks ends with the same one; the marks may be escaped, as in JSON in JSON, or follow Python's b.
+    r"|(?P<named>(?:" + _TELLING + r")\\?[\"']?\s*[=:]\s*"
+    r"(?:(?-i:b)?(?P<mark>\\?[\"'])(?P<quoted>[^\n]{1,4000}?)(?P=mark)|(?-i:b)?\\?[\"']?(?P<value>[^\s\"'&,;}]+)))"
+    r"|(?P<card>(?<![\d.])(?<!\d-)\d(?:[ -]?\d){12,18}(?![\d-]))",
     re.IGNORECASE,
 )
 
 
+# What drivers and databases repeat of a statement's values.
+_REPEATED = re.compile(
+    r"(?P<said>invalid input for query argument \$\d+: )[^\n]+?(?= \([^\n()]*\)(?:\n|\Z)|\n|\Z)"
+    r"|(?P<of>(?:invalid input (?:syntax for|value for enum)[^\n:]{0,200}|field value out of range|"
+    r"malformed [\w ]{1,40} literal): )"
+    r"\"[^\n]*\""
+    r"|(?P<value>\bvalue )\"[^\n\"]*\"(?= is out of range)"
+)
+_REPEATS = ("invalid input", "out of range", " literal: ")
+# PostgreSQL's second line shows the row, or its key, with its values; behind it may come anything that stood in them.
+_DETAIL = re.compile(r"\n[ |]*DETAIL: .*", re.DOTALL)
+
+
 def redacted(text: str) -> str:
-    """The text without tokens, passwords, card numbers and e-mail addresses."""
+    """The text without tokens, passwords, card numbers, e-mail addresses, and rows that a database shows with its errors."""
+    if "DETAIL: " in text:
+        text = _DETAIL.sub("", text)
+    if any(words in text for words in _REPEATS):
+        text = _REPEATED.sub(lambda found: f"{found[found.lastgroup or 0]}{COVER}", text)
     return _TEXT.sub(_cover, text)
+
+
+def traceback_of(error: BaseException) -> str:
+    """The error with its causes, as Python shows them, redacted. Each is looked at alone: all come, without their details."""
+    return "".join(_line(part) for part in traceback.format_exception(error))
+
+
+def _line(part: str) -> str:
+    covered = redacted(part)
+    return covered if covered.endswith("\n") else f"{covered}\n"
 
 
 def is_secret(name: str) -> bool:
@@ -38,8 +70,10 @@ def _cover(found: re.Match[str]) -> str:
     whole = found.group()
     if found.lastgroup == "card" and not _is_card(whole):
         return whole
-    if found.group("named") is not None:
-        return whole[: found.start("value") - found.start()] + COVER
+    for name in ("quoted", "value"):
+        if found.group(name) is not None:
+            start, end = found.start(name) - found.start(), found.end(name) - found.start()
+            return whole[:start] + COVER + whole[end:]
     return COVER
 
 

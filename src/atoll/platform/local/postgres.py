@@ -35,6 +35,8 @@ _OWN_SETTINGS = {
     "jit": "off",  # costs more than it gives for short statements
     "max_logical_replication_workers": "0",
     "log_checkpoints": "off",
+    "log_error_verbosity": "terse",  # a row's values, and a statement's literals, do not belong in a log
+    "log_min_error_statement": "panic",
     "password_encryption": "scram-sha-256",
 }
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
