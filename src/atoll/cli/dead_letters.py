@@ -14,7 +14,7 @@ from atoll.cli.complete import complete_service
 from atoll.cli.moments import MOMENT, shown_time
 from atoll.cli.operating import databases_of, run
 from atoll.cli.options import json_option, print_json, system_option
-from atoll.cli.tables import one_line, print_table
+from atoll.cli.tables import one_line, plain_lines, plain_text, print_table
 from atoll.system.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def redrive(
         click.echo(_counted(done, "redriven"))
     for owner, number in letters:
         letter = run(redrive(databases_of(ctx, system_file, owner), owner, number))
-        click.echo(f"{owner}/{number} is tried again: {letter.subject} {letter.key}")
+        click.echo(plain_text(f"{owner}/{number} is tried again: {letter.subject} {letter.key}"))
 
 
 @command.command("drop")
@@ -145,7 +145,7 @@ def drop(
         click.echo(_counted(run(drop_all(databases_of(ctx, system_file, service), which)), "dropped"))
     for owner, number in letters:
         letter = run(drop(databases_of(ctx, system_file, owner), owner, number))
-        click.echo(f"{owner}/{number} is dropped: {letter.subject} {letter.key}")
+        click.echo(plain_text(f"{owner}/{number} is dropped: {letter.subject} {letter.key}"))
 
 
 def _which(consumer: str, subject: str, key: str, error: str, since: datetime | None) -> Letters:
@@ -236,13 +236,13 @@ def _show(detail: LetterDetail) -> None:
         "died": shown_time(letter.died_at),
         **{name: value for name, value in letter.headers.items() if name != "message-id"},
     }
-    click.echo(f"{detail.of.name}: {letter.error}")
+    click.echo(plain_lines(f"{detail.of.name}: {letter.error}"))
     for name, value in facts.items():
-        click.echo(f"  {name:<14} {value}")
+        click.echo(plain_text(f"  {name:<14} {value}"))
     click.echo(f"  {'parked behind':<14} {len(detail.waiting) or 'nothing'}")
     for one in detail.waiting:
         due = f"due {shown_time(one.due)}" if one.due else "waits for the one before it"
-        click.echo(f"    {one.subject} {one.message_id}: {one.attempts} attempts, {due}")
+        click.echo(plain_text(f"    {one.subject} {one.message_id}: {one.attempts} attempts, {due}"))
     click.echo("message")
     click.echo(_indented(message if isinstance(message, str) else json.dumps(message, indent=2, ensure_ascii=False)))
     click.echo("stack")
@@ -250,4 +250,4 @@ def _show(detail: LetterDetail) -> None:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
+    return "\n".join(f"  {line}" for line in plain_lines(text).split("\n"))

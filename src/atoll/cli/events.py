@@ -16,7 +16,7 @@ from atoll.cli.complete import complete_service
 from atoll.cli.moments import MOMENT, shown_time
 from atoll.cli.operating import databases_of, plain, run
 from atoll.cli.options import json_option, print_json, system_option, system_path
-from atoll.cli.tables import print_table
+from atoll.cli.tables import plain_text, print_table
 from atoll.system.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -179,7 +179,8 @@ def _line(event: PassingEvent) -> str:
     data = event.data if event.trouble else json.dumps(event.data, ensure_ascii=False, separators=(",", ":"))
     trouble = f"  UNREADABLE: {event.trouble}" if event.trouble else ""
     version = f" v{event.version}" if event.version > 1 else ""
-    return f"{shown_time(event.time)}  {event.source or '?'}  {event.subject}{version}  {event.key}  {data}{trouble}"
+    where = f"{event.source or '?'}  {event.subject}{version}  {event.key}"
+    return plain_text(f"{shown_time(event.time)}  {where}  {data}{trouble}")
 
 
 def _require_subject(subject: str) -> None:

@@ -15,6 +15,7 @@ from atoll.cli.complete import complete_name
 from atoll.cli.moments import MOMENT
 from atoll.cli.names import shown
 from atoll.cli.options import json_option, system_path
+from atoll.cli.tables import plain_lines
 from atoll.system.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class _Printer:
             if day != self._day:
                 self._day = day
                 click.echo(f"--- {day}")
-            click.echo(f"{shown(line.name):<{self._width}} | {line.text}")
+            click.echo(f"{shown(line.name):<{self._width}} | {plain_lines(line.text)}")
 
 
 def _changed(path: Path) -> datetime:

@@ -13,6 +13,7 @@ import click
 from atoll.cli.complete import complete_service
 from atoll.cli.databases import database_urls, each
 from atoll.cli.options import json_option, print_json, system_option, system_path
+from atoll.cli.tables import plain_text
 from atoll.system.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def listing(
         print_json([_plain({"service": owner, **asdict(view)}) for owner, view in rows])
         return
     for owner, view in rows:
-        click.echo(f"{view.id}  {owner}  {view.name}  {view.key}  {view.state}{_why(view)}")
+        click.echo(plain_text(f"{view.id}  {owner}  {view.name}  {view.key}  {view.state}{_why(view)}"))
     if not rows:
         click.echo("no sagas")
 
@@ -73,17 +74,16 @@ def show(ctx: click.Context, saga: UUID, as_json: bool, system_file: str | None)
         print_json(_plain(asdict(detail)))
         return
     view = detail.saga
-    click.echo(f"{view.name} {view.key}: {view.state}{_why(view)}")
+    click.echo(plain_text(f"{view.name} {view.key}: {view.state}{_why(view)}"))
     click.echo(f"  started {_time(view.started_at)}, moved {_time(view.moved_at)}, message {view.message}")
     for step in detail.steps:
         due = f", due {_time(step.due)}" if step.due and step.state == "trying" else ""
         tries = f", {step.attempts} attempts" if step.attempts > 1 else ""
         said = step.error or step.result
-        click.echo(
-            f"  {step.position:<6} {step.kind:<5} {step.name}: {step.state}{tries}{due}{f'  {said}' if said else ''}"
-        )
+        told = f"  {step.position:<6} {step.kind:<5} {step.name}: {step.state}{tries}{due}{f'  {said}' if said else ''}"
+        click.echo(plain_text(told))
     for event in detail.events:
-        click.echo(f"  event  {event.subject}: {event.state}, {_time(event.arrived_at)}  {event.data}")
+        click.echo(plain_text(f"  event  {event.subject}: {event.state}, {_time(event.arrived_at)}  {event.data}"))
 
 
 @command.command("retry")

@@ -34,8 +34,3 @@ def reading(file: Path) -> Iterator[Reader]:
         raise Trouble(f"{store.path} cannot be read: {error}") from None
     finally:
         store.close()
-
-
-def plain_text(text: str) -> str:
-    """Without what would steer the terminal: names come from whoever sends telemetry."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

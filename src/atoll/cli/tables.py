@@ -28,5 +28,15 @@ def one_line(text: str, most: int = 100) -> str:
     return first if len(first) <= most else f"{first[: most - 3]}..."
 
 
+def plain_text(text: str) -> str:
+    """Without what would steer the terminal: much of what is shown was written by somebody else. Line breaks go as well."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def plain_lines(text: str) -> str:
+    """The same, but lines stay lines, and tabs tabs."""
+    return "\n".join("\t".join(map(plain_text, line.split("\t"))) for line in text.split("\n"))
+
+
 def _text(value: object) -> str:
-    return "-" if value is None else str(value)
+    return "-" if value is None else plain_text(str(value))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from atoll.cli.options import json_option, print_json, system_option, system_path
-from atoll.cli.stored import plain_text, reading
+from atoll.cli.stored import reading
+from atoll.cli.tables import plain_text
 from atoll.system.trouble import Trouble
 
 if TYPE_CHECKING:
