@@ -9,14 +9,18 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.platform.dashboard.telling import otlp, running, span
 
-from atoll.platform.dashboard import Batch, Intake, Log, Sample, Store
+from atoll.platform.dashboard import Batch, Intake, Log, Sample, Store, rates
 from atoll.platform.dashboard import receiver as receiving
+from atoll.platform.dashboard.asking import LogQuery
 from atoll.platform.dashboard.intake import MOST_READ, MOST_WEIGHT
+from atoll.platform.dashboard.lines import record_of
+from atoll.platform.dashboard.records import find_logs
 from atoll.platform.dashboard.series import MOST_LABELS
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -225,3 +229,26 @@ def test_a_full_disk_is_said_now_and_then_not_for_every_batch(
             intake.settle()
         assert intake.counts().failed == 5
     assert len(caplog.records) == 1
+
+
+def test_requests_before_a_process_was_first_looked_at_count_if_it_began_in_that_time(tmp_path: Path) -> None:
+    store, second = Store(tmp_path / "telemetry.db"), 10**9
+    bucket = f"{rates.SERVED}_bucket"
+    labels = '{"http_request_method":"GET","http_route":"/","le":"+Inf"}'
+    for at, count in ((NOW, 30.0), (NOW + 5 * second, 33.0)):
+        begun = Sample(at, "orders", "orders-1", rates.BEGUN, "{}", (NOW - 3 * second) / 1e9)
+        store.write(Batch(samples=(begun, sample(bucket, count, labels=labels, at=at))))
+    (young,) = rates.rates(store, NOW - 10 * second, NOW + 10 * second)
+    assert young["count"] == 33.0
+    (older,) = rates.rates(store, NOW - second, NOW + 10 * second)  # it began before; when those 30 came is not known
+    assert older["count"] == 3.0
+
+
+@pytest.mark.parametrize("deep", [10, 900, 985, 990, 5_000])
+def test_a_line_that_is_nested_deep_can_be_read_back(tmp_path: Path, deep: int) -> None:
+    store = Store(tmp_path / "telemetry.db")
+    text = '{"message": "deep", "order": "7", "tree": ' + "[" * deep + "]" * deep + "}"
+    store.write(Batch(logs=(record_of("orders", "orders-1", datetime.now(UTC), text), line())))
+    assert len(find_logs(store, LogQuery())) == 2
+    if deep <= 900:  # what is deeper may be a text without fields
+        assert len(find_logs(store, LogQuery(attribute="order=7"))) == 1

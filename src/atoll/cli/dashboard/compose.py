@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from atoll.cli.dashboard import passing, repairing, rolling, running, tables, trying
 from atoll.cli.dashboard.feeding import Feeder
 from atoll.cli.dashboard.reach import Reach
+from atoll.cli.dashboard.turn import Turn
 from atoll.platform.dashboard import Intake, Store
 from atoll.platform.dashboard.app import dashboard
 from atoll.platform.dashboard.grpc import GrpcReceiver
@@ -32,12 +33,14 @@ def compose(file: Path, store: Store, intake: Intake, token: str, grpc: GrpcRece
             await grpc.start()
         except OSError as error:  # the page and OTLP over HTTP are worth having without it
             log.error("%s", error)
-        task = asyncio.create_task(Feeder(reach, intake).run(), name="dashboard: feeding")
+        turn = Turn(store.path.with_name(f"{store.path.name}-turn"))
+        task = asyncio.create_task(Feeder(reach, intake, turn).run(), name="dashboard: feeding")
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            turn.give_up()
             await grpc.stop()
 
     return dashboard(store, intake, more, token=token, lifespan=feeding, grpc=lambda: grpc.address)

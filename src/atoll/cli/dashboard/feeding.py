@@ -14,10 +14,11 @@ from starlette.concurrency import run_in_threadpool
 
 from atoll.cli.dashboard.reach import Reach
 from atoll.cli.dashboard.trying import exchange
+from atoll.cli.dashboard.turn import Turn
 from atoll.cli.names import shown
 from atoll.platform.dashboard import Batch, Intake, Log
 from atoll.platform.dashboard.lines import record_of
-from atoll.platform.dashboard.prometheus import ACCEPT, Unreadable, samples_of_page
+from atoll.platform.dashboard.prometheus import ACCEPT, MOST_BYTES, Unreadable, samples_of_page
 from atoll.platform.local.logs import MARK, Follower
 from atoll.platform.local.logtimes import timed
 from atoll.system.trouble import Trouble
@@ -26,23 +27,35 @@ log = logging.getLogger("atoll.dashboard")
 
 LINES_EVERY = 0.25  # seconds
 METRICS_EVERY = 5.0
+TURN_EVERY = 1.0
 _ACCESS = "access"
 
 
 class Feeder:
-    """Reads and asks as long as it runs; a service that does not answer is asked again the next time."""
+    """Reads and asks as long as it runs; a service that does not answer is asked again the next time.
 
-    def __init__(self, reach: Reach, intake: Intake) -> None:
+    Of several dashboards on one store only the one that has the turn does so: a line is to be there once.
+    """
+
+    def __init__(self, reach: Reach, intake: Intake, turn: Turn) -> None:
         self._reach = reach
         self._intake = intake
+        self._turn = turn
         self._follower = Follower()
         self._said: set[str] = set()
 
     async def run(self) -> None:
         """Until it is cancelled."""
+        await self._wait_for_the_turn()
         for path in self._paths():
             self._follower.begin(path)
         await asyncio.gather(self._always(self._lines, LINES_EVERY), self._always(self._metrics, METRICS_EVERY))
+
+    async def _wait_for_the_turn(self) -> None:
+        while True:
+            if self._turn.taken():
+                return
+            await asyncio.sleep(TURN_EVERY)
 
     async def _always(self, step: Any, pause: float) -> None:
         while True:
@@ -81,8 +94,14 @@ class Feeder:
 
     def _ask(self, service: str, instance: str, url: str) -> None:
         try:
-            status, headers, body, _ = exchange(url, "GET", "/metrics", {"accept": ACCEPT}, b"", within=3.0)
-            if status == 200:
+            status, headers, body, cut = exchange(
+                url, "GET", "/metrics", {"accept": ACCEPT}, b"", within=3.0, most=MOST_BYTES
+            )
+            if cut:
+                self._say(
+                    f"{instance}: its metrics are more than {MOST_BYTES} bytes and not read; look for ids in labels"
+                )
+            elif status == 200:
                 kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
                 samples = samples_of_page(service, instance, time.time_ns(), body.decode(errors="replace"), kind)
                 self._intake.offer(Batch(samples=samples))

@@ -106,15 +106,15 @@ def _send(gateway: str, wanted: Try) -> dict[str, Any]:
 
 
 def exchange(
-    url: str, method: str, path: str, headers: Mapping[str, str], body: bytes, *, within: float
+    url: str, method: str, path: str, headers: Mapping[str, str], body: bytes, *, within: float, most: int = MOST_REPLY
 ) -> tuple[int, dict[str, str], bytes, bool]:
-    """Status, headers, at most MOST_REPLY bytes of the reply, and whether there were more. OSError, HTTPException."""
+    """Status, headers, at most so many bytes of the reply, and whether there were more. OSError, HTTPException."""
     place = urlsplit(url)
     connection = http.client.HTTPConnection(place.hostname or "127.0.0.1", place.port or 80, timeout=within)
     try:
         connection.request(method, path, body or None, dict(headers))
         reply = connection.getresponse()
-        got = reply.read(MOST_REPLY + 1)
-        return reply.status, dict(reply.getheaders()), got[:MOST_REPLY], len(got) > MOST_REPLY
+        got = reply.read(most + 1)
+        return reply.status, dict(reply.getheaders()), got[:most], len(got) > most
     finally:
         connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,4 +58,7 @@ def serve(file: Path, host: str, port: int, grpc_port: int, most: int) -> None:
     def make(store: Store, intake: Intake) -> ASGIApp:
         return compose(file, store, intake, token, GrpcReceiver(intake, host, grpc_port, token=token))
 
-    run(host, port, folder.path / FILE, make, most=most)
+    try:
+        run(host, port, folder.path / FILE, make, most=most)
+    except sqlite3.Error as error:
+        raise Trouble(f"the store {folder.path / FILE} cannot be opened: {error}; remove it, or make room") from None

@@ -13,6 +13,7 @@ from atoll.platform.dashboard.opentelemetry import MOST_TEXT
 from atoll.platform.dashboard.rows import Log
 
 MOST_LINE = 65_536  # characters; what is longer is cut before it is looked at
+_DEEP = 16  # levels of a field that are kept
 _INFO = LEVELS["info"]
 _OWN = frozenset({"time", "level", "message", "msg", "trace_id", "span_id", "service", "instance"})
 # The words by which programs say how bad it is, PostgreSQL's and NATS's among them.
@@ -46,7 +47,17 @@ def _structured(service: str, instance: str, time: int, fields: dict[str, Any], 
     level = _WORDS.get(str(fields.get("level", "")).lower(), _level_of_status(fields))
     trace, span = _id(fields.get("trace_id"), 16), _id(fields.get("span_id"), 8)
     shown = _cut(str(message)) if message is not None else _access(fields) or _cut(text)
-    return Log(time, service, instance, level, shown, trace, span if trace else b"", _encode(rest).decode())
+    bounded = {name: _shallow(value, _DEEP) for name, value in rest.items()}
+    return Log(time, service, instance, level, shown, trace, span if trace else b"", _encode(bounded).decode())
+
+
+def _shallow(value: Any, deep: int) -> Any:
+    """What is nested deeper cannot be read back by everything that asks for it."""
+    if isinstance(value, (dict, list)) and not deep:
+        return None
+    if isinstance(value, dict):
+        return {name: _shallow(one, deep - 1) for name, one in value.items()}
+    return [_shallow(one, deep - 1) for one in value] if isinstance(value, list) else value
 
 
 def _access(fields: dict[str, Any]) -> str:

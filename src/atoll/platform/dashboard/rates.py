@@ -15,6 +15,7 @@ from atoll.platform.dashboard.sqlite import Reader
 SERVED = "http_server_request_duration_seconds"
 CALLED = "http_client_request_duration_seconds"
 CONSUMED = "messaging_process_duration_seconds"
+BEGUN = "process_start_time_seconds"
 _decode = msgspec.json.Decoder().decode
 
 
@@ -77,9 +78,11 @@ _GROWTH = f"""
 WITH firsts AS MATERIALIZED (
   SELECT service, instance, min(id) AS id FROM series GROUP BY service, instance
 ), instances AS MATERIALIZED (
-  SELECT service, instance, (SELECT min(time) FROM samples WHERE series = f.id) AS known FROM firsts f
+  SELECT service, instance, (SELECT min(time) FROM samples WHERE series = f.id) AS known,
+    (SELECT max(x.value) * 1e9 FROM series b JOIN samples x ON x.series = b.id AND x.time BETWEEN :since AND :until
+     WHERE b.name = :beginnings AND b.service = f.service AND b.instance = f.instance) AS begun FROM firsts f
 )
-SELECT n.id, n.service, n.labels, known, (SELECT min(time) FROM samples WHERE series = n.id) AS began,
+SELECT n.id, n.service, n.labels, known, begun, (SELECT min(time) FROM samples WHERE series = n.id) AS began,
   (SELECT value {_IN_TIME} ORDER BY time LIMIT 1) AS first, (SELECT value {_IN_TIME} ORDER BY time DESC LIMIT 1) AS last,
   (SELECT min(value) {_IN_TIME}) AS lowest, (SELECT max(value) {_IN_TIME}) AS highest
 FROM series n JOIN instances USING (service, instance) WHERE n.name = :name
@@ -89,14 +92,17 @@ FROM series n JOIN instances USING (service, instance) WHERE n.name = :name
 def _growth(store: Reader, name: str, since: int, until: int) -> Iterable[tuple[str, dict[str, str], float]]:
     """By how much each series grew. Its ends tell, unless it fell in between: an hour can be a million samples.
 
-    One that appeared while its instance was known began at 0: a first request counts, not only the second.
+    One that appeared while its instance was known began at 0, and so did all of a process that began in that time: a first
+    request counts, not only the second.
     """
-    for row in store.rows(_GROWTH, {"name": name, "since": since, "until": until}):
+    asked = {"name": name, "since": since, "until": until, "beginnings": BEGUN}
+    for row in store.rows(_GROWTH, asked):
         if row["last"] is None:
             continue
         fell = row["lowest"] < row["first"] or row["highest"] > row["last"]
         grown = _over_falls(store, row["id"], since, until) if fell else row["last"] - row["first"]
-        if row["known"] < row["began"] and row["began"] >= since:
+        new = row["known"] < row["began"] or (row["begun"] or 0) >= since
+        if new and row["began"] >= since:
             grown += row["first"]
         yield row["service"], _decode(row["labels"]), grown
 
