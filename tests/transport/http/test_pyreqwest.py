@@ -75,6 +75,37 @@ async def test_a_cancelled_request_ends_at_once_and_its_connection_with_its_time
         await asyncio.wait_for(closed.wait(), 2)
 
 
+async def test_a_task_that_asks_again_and_again_is_cancelled_at_any_moment(http: PyreqwestClient) -> None:
+    answered = 0
+    changed = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal answered
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
+            answered += 1
+            changed.set()
+
+    async def ask(url: str, *, streamed: bool) -> None:
+        while True:
+            if not streamed:
+                await http.send("GET", url, {})
+                continue
+            async with http.stream("GET", url, {}) as reply:
+                assert [chunk async for chunk in reply.chunks] == [b"hi"]
+
+    async with answering(answer) as url:
+        for turn in range(200):
+            asking = asyncio.create_task(ask(url, streamed=turn % 2 == 1))
+            until = answered + 1 + turn % 3
+            while answered < until:
+                changed.clear()
+                await changed.wait()
+            asking.cancel()
+            await asyncio.wait({asking}, timeout=10)
+            assert asking.cancelled(), f"turn {turn}: it asks on"
+
+
 async def test_a_refused_connection_was_not_sent(http: PyreqwestClient) -> None:
     async def never(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None: ...
 

@@ -2,6 +2,9 @@
 
 Cancelling a task ends its waiting at once, but pyreqwest 0.15 lets the request itself run on: so each one also carries its
 timeout into Rust, where its connection is closed when that is over. A stream is bounded by silence instead.
+
+It also forgets a cancellation that comes when its answer is there and the task has not run on yet: the task would go on as if
+nobody had cancelled it. So whatever is awaited of it is followed by a look at whether that happened (`_Heed`).
 """
 
 from __future__ import annotations
@@ -40,11 +43,15 @@ class PyreqwestClient:
     ) -> HttpReply:
         """The whole reply, whatever its status."""
         request = _request(self._client, method, url, headers, body).timeout(timedelta(seconds=timeout))
+        heed = _Heed()
         try:
             async with request.build_streamed() as response:
-                return HttpReply(response.status, dict(response.headers), await self._body(response, url))
+                reply = HttpReply(response.status, dict(response.headers), await self._body(response, url))
         except PyreqwestError as error:
+            heed.cancellation()
             raise _classified(error, url) from None
+        heed.cancellation()
+        return reply
 
     @asynccontextmanager
     async def stream(
@@ -52,9 +59,10 @@ class PyreqwestClient:
     ) -> AsyncGenerator[HttpStream, None]:
         """The reply as it comes; ``timeout`` bounds the wait for its first bytes."""
         builder = _request(self._streams, method, url, headers, body).streamed_read_buffer_limit(1)
-        opening = asyncio.timeout(timeout)
+        opening, heed = asyncio.timeout(timeout), _Heed()
         try:
             async with opening, builder.build_streamed() as response:
+                heed.cancellation()
                 opening.reschedule(None)
                 yield HttpStream(response.status, dict(response.headers), _chunks(response))
         except PyreqwestError as error:
@@ -83,6 +91,20 @@ class PyreqwestClient:
         return bytes(body)
 
 
+class _Heed:
+    """Raises a cancellation of the running task that came since this was made, and that pyreqwest kept to itself."""
+
+    __slots__ = ("_before", "_task")
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._before = self._task.cancelling() if self._task is not None else 0
+
+    def cancellation(self) -> None:
+        if self._task is not None and self._task.cancelling() > self._before:
+            raise asyncio.CancelledError
+
+
 def _request(client: Client, method: str, url: str, headers: Mapping[str, str], body: bytes) -> RequestBuilder:
     builder = client.request(method, url).headers(headers)
     return builder.body_bytes(body) if body else builder
@@ -108,7 +130,12 @@ def _builder(connect: float, idle: float) -> ClientBuilder:
 
 async def _chunks(response: Response) -> AsyncIterator[bytes]:
     reader = response.body_reader
-    while (chunk := await reader.read_chunk()) is not None:
+    while True:
+        heed = _Heed()
+        chunk = await reader.read_chunk()
+        heed.cancellation()
+        if chunk is None:
+            return
         yield bytes(chunk)
 
 
