@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import NewType
 from uuid import RFC_4122, UUID
@@ -70,3 +71,18 @@ def test_every_random_bit_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_kind_of_id_is_a_uuid_underneath() -> None:
     made: OrderId = new_id(OrderId)
     assert isinstance(made, UUID)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_random_bits_of_its_own() -> None:
+    uuid7()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, uuid7().bytes)
+        os._exit(0)
+    os.waitpid(child, 0)
+    there = UUID(bytes=os.read(reading, 16))
+    os.close(reading)
+    os.close(writing)
+    assert there.int & 0xFFFFFFFF != uuid7().int & 0xFFFFFFFF

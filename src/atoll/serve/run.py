@@ -19,6 +19,9 @@ from atoll.telemetry import configure_logging
 
 log = logging.getLogger("atoll.serve")
 OVERTIME = 1.5  # seconds on top of the grace time for tasks that were cancelled, and neither end nor let others end
+# Net allocations before young objects are looked through. At CPython's own 700 that was 16 % of the order service's time, because
+# requests in flight look like growth; nearly all memory is freed by counting references.
+YOUNG = 20_000
 HURRY = 5.0  # seconds from a second signal to the end, whatever still runs
 LEAVE_TIMEOUT = 2.0  # seconds for the registry to pass on that this instance leaves; one that is away holds nobody up
 
@@ -41,6 +44,7 @@ async def _serve(running: Running, environment: Environment) -> None:
             return
         gc.collect()
         gc.freeze()  # what is there now stays: looking through all of it, again and again, is a pause of milliseconds
+        gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
         log.info("ready on %s", running.url)
         await stop.asked.wait()
         await _drain(running, environment, stop)
