@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,7 @@ from atoll.system.trouble import Trouble
 MOST = 500  # events that one answer holds, the latest
 _RECENT = 15 * 60 * 10**9  # nanoseconds
 _encode = msgspec.json.Encoder().encode
+_closing: set[asyncio.Future[None]] = set()  # the event loop itself would forget them
 
 
 def routes(reach: Reach) -> list[Route]:
@@ -80,11 +81,29 @@ async def _passing(
         await broker.stop()
 
 
-async def _stream(first: asyncio.Future[PassingEvent], events: AsyncIterator[PassingEvent]) -> AsyncIterator[bytes]:
-    yield b": following\n\n"
-    yield b"data: " + _encode(_plain(await first)) + b"\n\n"
-    async for event in events:
-        yield b"data: " + _encode(_plain(event)) + b"\n\n"
+async def _stream(
+    first: asyncio.Future[PassingEvent], events: AsyncGenerator[PassingEvent, None]
+) -> AsyncGenerator[bytes, None]:
+    """Each event is awaited in a task of its own: who goes away cancels this one at every step, and nothing would be closed."""
+    coming = first
+    try:
+        yield b": following\n\n"
+        while True:
+            event = await asyncio.shield(coming)
+            coming = asyncio.ensure_future(anext(events))
+            yield b"data: " + _encode(_plain(event)) + b"\n\n"
+    except StopAsyncIteration:
+        return
+    finally:
+        closing = asyncio.ensure_future(_close(coming, events))
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+
+
+async def _close(coming: asyncio.Future[PassingEvent], events: AsyncGenerator[PassingEvent, None]) -> None:
+    coming.cancel()
+    await asyncio.gather(coming, return_exceptions=True)
+    await events.aclose()
 
 
 def _plain(event: PassingEvent) -> dict[str, Any]:
