@@ -252,3 +252,10 @@ def test_a_line_that_is_nested_deep_can_be_read_back(tmp_path: Path, deep: int) 
     assert len(find_logs(store, LogQuery())) == 2
     if deep <= 900:  # what is deeper may be a text without fields
         assert len(find_logs(store, LogQuery(attribute="order=7"))) == 1
+
+
+def test_orders_are_taken_from_its_own_page_alone(tmp_path: Path) -> None:
+    with running(tmp_path) as served:
+        for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
+            assert served.ask("/api/traces", b"{}", {"origin": origin, "atoll-dashboard": "1"})[0] == 403
+        assert served.ask("/api/traces", b"{}", {})[0] == 403
