@@ -5,6 +5,7 @@ import { count, duration, hue, percent } from "../lib/format.js";
 import { Card, Empty, Loading, Page, Select, Service, Trouble } from "../lib/parts.js";
 
 const WIDE = 168, HIGH = 58, ACROSS = 270, DOWN = 104;
+const LONGEST = 20; // letters of a name in a box
 
 // Columns by the longest way from those that nobody calls; a service is placed beside what calls it.
 const layout = (names, edges) => {
@@ -90,13 +91,16 @@ export default ({ query, refine }) => {
       })}
       ${names.map((name) => html`<a href=${`#/traces?service=${encodeURIComponent(name)}`}><g transform=${`translate(${at[name].x},${at[name].y})`}>
         <rect class="box ${sick(name) ? "bad" : ""}" width=${WIDE} height=${HIGH} rx="11" /><rect class=${`hue-${hue(name)}`} fill="currentColor" x="0" y="12" width="4" height=${HIGH - 24} rx="2" />
-        <text x="16" y="25">${name}</text><text class="sub" x="16" y="43">${sub(system.data, name)}</text></g></a>`)}
+        <title>${name}</title><text x="16" y="25">${shown(name)}</text><text class="sub" x="16" y="43">${sub(system.data, name)}</text></g></a>`)}
     </svg></div><//>
     <${Card} title="Edges">${all.some((edge) => edge.calls) ? html`<div class="scroll"><table><thead><tr><th>from</th><th>to</th><th></th><th class="num">seen</th><th class="num">failed</th><th class="num">p50</th><th class="num">p99</th></tr></thead>
       <tbody>${all.filter((edge) => edge.calls).map((edge) => html`<tr><td><${Service} name=${edge.source} /></td><td><${Service} name=${edge.target} /></td><td class="soft">${edge.kind}</td><td class="num">${count(edge.calls)}</td>
         <td class="num ${edge.errors ? "bad-text" : ""}">${percent(edge.errors / edge.calls)}</td><td class="num">${duration(edge.p50)}</td><td class="num"><a href=${`#/traces?service=${encodeURIComponent(edge.target)}&order=slowest&since=${span}`}>${duration(edge.p99)}</a></td></tr>`)}</tbody></table></div>`
       : html`<${Empty}>Nothing has flowed in this time.<//>`}<//><//>`;
 };
+
+// What fits a box: senders name themselves as they like.
+const shown = (name) => (name.length > LONGEST ? `${name.slice(0, LONGEST - 1)}…` : name);
 
 const sub = (system, name) => {
   const service = system.services[name];
