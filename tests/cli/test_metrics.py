@@ -119,7 +119,6 @@ def test_the_names_there_are(stored: Path) -> None:
     ("words", "said"),
     [
         (("nothing_of_that_name",), "--names"),
-        (("--since", "long"), "since"),
         (("nothing_of_that_name", "-F"), "--names"),
     ],
 )
@@ -130,7 +129,29 @@ def test_a_wrong_question_is_one_line(stored: Path, words: tuple[str, ...], said
 
 
 def test_where_nothing_was_counted_it_says_where_to_look(stored: Path) -> None:
-    assert "--since 1h" in ask(stored, "--service", "nobody").output
+    assert "--since 1h" in ask(stored, "--since", "1s").output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--service", "nobody"), "nothing was counted; nothing is stored of 'nobody', but of orders, payments"),
+        (("--service", "payments", "--errors"), "nothing failed in the last 1m; --since 1h looks further back"),
+        (
+            ("--service", "payments", "--kind", "served"),
+            "nothing was counted in the last 1m; --since 1h looks further back",
+        ),
+    ],
+)
+def test_nothing_found_says_why(stored: Path, words: tuple[str, ...], said: str) -> None:
+    assert ask(stored, *words).output == f"{said}\n"
+    assert json.loads(ask(stored, *words, "--json").output) == []
+
+
+def test_a_time_that_is_none_names_the_option(stored: Path) -> None:
+    result = ask(stored, "--since", "long")
+    assert result.exit_code == 2
+    assert "'--since': 'long' is no time; write it as 250ms, 1.5s or 15m" in result.output
 
 
 def test_following_shows_it_again(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:

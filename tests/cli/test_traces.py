@@ -49,6 +49,8 @@ def test_traces_are_filtered(stored: Path) -> None:
     assert listed(stored, "--at-least", "500ms") == {2}
     assert listed(stored, "--service", "payments") == {1}
     assert listed(stored, "--slowest", "-n", "1") == {2}
+    assert listed(stored, "--grep", "post /ORDERS") == {1, 2}
+    assert listed(stored, "--grep", "jwks") == set()
 
 
 def test_a_trace_is_shown_as_its_tree_and_steers_no_terminal(stored: Path) -> None:
@@ -59,16 +61,30 @@ def test_a_trace_is_shown_as_its_tree_and_steers_no_terminal(stored: Path) -> No
 
 
 def test_nothing_that_fits_is_one_line(stored: Path) -> None:
-    assert ask(stored, "--service", "nobody").output == "no trace fits\n"
+    assert ask(stored, "--service", "orders", "--at-least", "1h").output == "no trace fits\n"
+
+
+def test_a_service_that_nobody_knows_is_told_with_those_there_are(stored: Path) -> None:
+    said = "no trace fits; nothing is stored of 'ordrs', but of orders, payments\n"
+    assert ask(stored, "--service", "ordrs").output == said
+    assert json.loads(ask(stored, "--service", "ordrs", "--json").output) == []
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(("zz",), "no trace's id"), (("ab" * 16,), "too old"), (("--at-least", "soon"), "at_least")]
+    ("words", "said"),
+    [(("zz",), "no trace id"), (("abcdef12",), "it has 32 hexadecimal digits"), (("ab" * 16,), "too old")],
 )
 def test_a_wrong_question_is_one_line(stored: Path, words: tuple[str, ...], said: str) -> None:
     error = ask(stored, *words).exception
     assert isinstance(error, Trouble)
     assert said in str(error)
+
+
+@pytest.mark.parametrize("option", ["--at-least", "--since"])
+def test_a_time_that_is_none_names_the_option(stored: Path, option: str) -> None:
+    result = ask(stored, option, "soon")
+    assert result.exit_code == 2
+    assert f"'{option}': 'soon' is no time; write it as 250ms, 1.5s or 15m" in result.output
 
 
 def test_where_nothing_ran_it_says_so(file: Path) -> None:

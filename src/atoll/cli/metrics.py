@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from atoll.cli.options import json_option, print_json, system_option, system_path
-from atoll.cli.stored import reading
+from atoll.cli.stored import if_unknown, reading, span_of_time
 from atoll.cli.tables import plain_text, print_table
 
 if TYPE_CHECKING:
@@ -30,7 +30,14 @@ _SHOWN = ("value", "rate", "p50", "p90", "p95", "p99")
 )
 @click.option("--kind", type=click.Choice(["served", "called", "handled"]), help="Only this side of them.")
 @click.option("--errors", is_flag=True, help="Only those with an error.")
-@click.option("--since", default="1m", metavar="TIME", show_default=True, help="Of the last 1m, 15m, 1h, ...")
+@click.option(
+    "--since",
+    default="1m",
+    callback=span_of_time,
+    metavar="TIME",
+    show_default=True,
+    help="Of the last 1m, 15m, 1h, ...",
+)
 @click.option("--names", is_flag=True, help="List the metrics that there are.")
 @click.option(
     "--by", default="", metavar="LABELS", help="Of one metric: the labels that tell its lines apart, a comma between."
@@ -50,11 +57,16 @@ def command(
     """
     with reading(system_path(ctx, system_file)) as store:
         if names:
-            _show((_names(store), ("METRIC", "KIND", "SERVICES", "LABELS"), _name_cells), as_json)
+            _show(
+                (_names(store), ("METRIC", "KIND", "SERVICES", "LABELS"), _name_cells),
+                as_json,
+                "no metric is stored yet",
+            )
         elif follow:
-            _follow(lambda: _looked(store, metric, asked), as_json)
+            _follow(lambda: _looked(store, metric, asked), lambda: _nothing(store, metric, asked), as_json)
         else:
-            _show(_looked(store, metric, asked), as_json)
+            look = _looked(store, metric, asked)
+            _show(look, as_json, "" if look[0] else _nothing(store, metric, asked))
 
 
 Look = tuple[list[dict[str, Any]], tuple[str, ...], Callable[[dict[str, Any]], tuple[object, ...]]]
@@ -69,17 +81,28 @@ def _looked(store: Reader, metric: str | None, asked: dict[str, Any]) -> Look:
     return lines, (*(label.upper() for label in labels), lines[0]["show"].upper() if lines else ""), _line_cells
 
 
-def _show(look: Look, as_json: bool) -> None:
+def _nothing(store: Reader, metric: str | None, asked: dict[str, Any]) -> str:
+    """Why nothing is shown, and what to do about it."""
+    known = {service for one in _names(store) for service in one["services"]}
+    if unknown := if_unknown(asked["service"], known):
+        return f"nothing was counted{unknown}"
+    if metric is None and asked["errors"] and next(_rates(store, {**asked, "errors": False}), None) is not None:
+        return f"nothing failed in the last {asked['since']}; --since 1h looks further back"
+    return f"nothing was counted in the last {asked['since']}; --since 1h looks further back"
+
+
+def _show(look: Look, as_json: bool, nothing: str) -> None:
+    """``nothing`` is said where there are no rows."""
     rows, titles, cells = look
     if as_json:
         print_json(rows)
     elif not rows:
-        click.echo("nothing was counted in that time; --since 1h looks further back")
+        click.echo(nothing)
     else:
         print_table(titles, [cells(row) for row in rows])
 
 
-def _follow(look: Callable[[], Look], as_json: bool) -> None:
+def _follow(look: Callable[[], Look], nothing: Callable[[], str], as_json: bool) -> None:
     """A table after the other, each below its time; or an object a line, each with its time."""
     while True:
         now = datetime.now(UTC).astimezone()
@@ -89,7 +112,7 @@ def _follow(look: Callable[[], Look], as_json: bool) -> None:
                 click.echo(json.dumps({"time": now.isoformat(timespec="seconds"), **row}))
         else:
             click.echo(f"--- {now:%H:%M:%S}")
-            _show(found, as_json)
+            _show(found, as_json, "" if found[0] else nothing())
         time.sleep(_PAUSE)
 
 

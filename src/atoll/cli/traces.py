@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from atoll.cli.options import json_option, print_json, system_option, system_path
-from atoll.cli.stored import reading
+from atoll.cli.stored import if_unknown, reading, span_of_time
 from atoll.cli.tables import plain_text
 from atoll.system.trouble import Trouble
 
@@ -24,8 +24,11 @@ _FAILED = 2  # a span's status
 @click.argument("trace", required=False)
 @click.option("--service", default="", help="Only those that a service took part in.")
 @click.option("--errors", is_flag=True, help="Only those with an error.")
-@click.option("--at-least", default="", metavar="TIME", help="Only those that took so long, such as 250ms.")
-@click.option("--since", default="", metavar="TIME", help="Only those of the last 15m, 1h, ...")
+@click.option("--grep", "q", default="", metavar="TEXT", help="Only those with this text in their name, in any case.")
+@click.option(
+    "--at-least", default="", callback=span_of_time, metavar="TIME", help="Only those that took as long as 250ms, say."
+)
+@click.option("--since", default="", callback=span_of_time, metavar="TIME", help="Only those of the last 15m, 1h, ...")
 @click.option("--slowest", is_flag=True, help="The slowest first, not the latest.")
 @click.option("-n", "--limit", type=click.IntRange(1, 1_000), default=20, show_default=True, help="How many.")
 @click.option("-F", "--follow", is_flag=True, help="Go on as traces come.")
@@ -42,7 +45,7 @@ def command(
         elif follow:
             _follow(store, asked, as_json)
         else:
-            _show_list(_found(store, asked), as_json)
+            _show_list(store, asked, as_json)
 
 
 def _found(store: Reader, asked: dict[str, Any], since: int = 0) -> list[dict[str, Any]]:
@@ -57,13 +60,16 @@ def _found(store: Reader, asked: dict[str, Any], since: int = 0) -> list[dict[st
     return find_traces(store, query)
 
 
-def _show_list(rows: list[dict[str, Any]], as_json: bool) -> None:
+def _show_list(store: Reader, asked: dict[str, Any], as_json: bool) -> None:
     from atoll.cli.tables import print_table
+    from atoll.platform.dashboard.traces import services
 
+    rows = _found(store, asked)
     if as_json:
         print_json(rows)
     elif not rows:
-        click.echo("no trace fits")
+        known = (row["service"] for row in services(store, 0))
+        click.echo(f"no trace fits{if_unknown(asked['service'], known)}")
     else:
         print_table(("TRACE", "BEGAN", "MS", "SPANS", "ERRORS", "SERVICE", "NAME"), [_cells(row) for row in rows])
 
@@ -82,12 +88,13 @@ def _follow(store: Reader, asked: dict[str, Any], as_json: bool) -> None:
 
 
 def _show_one(store: Reader, text: str, as_json: bool) -> None:
+    from atoll.platform.dashboard.asking import Wrong, trace_id
     from atoll.platform.dashboard.traces import one_trace
 
     try:
-        trace = bytes.fromhex(text)
-    except ValueError:
-        raise Trouble(f"{plain_text(text)[:40]!r} is no trace's id; 'atoll traces' lists them") from None
+        trace = trace_id(text)
+    except Wrong as error:
+        raise Trouble(f"{plain_text(str(error))}; 'atoll traces' lists them") from None
     found = one_trace(store, trace)
     if as_json:
         print_json(found)
