@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 from tests.system.browser.conftest import OpenView
@@ -50,6 +52,27 @@ def test_every_view_loads_fits_and_can_be_read(open_view: OpenView, order_trace:
         assert view.too_wide() <= 0, name
         assert view.faint() == [], name
     view.must_be_clean()
+
+
+@pytest.mark.parametrize("width", [1280, 1000, 400])
+def test_the_figures_of_a_service_stay_in_its_card(open_view: OpenView, width: int) -> None:
+    view = open_view(width)
+    view.open("overview")
+    view.page.locator(".figure").first.wait_for()
+    # As wide as they get: three digits, a point and a unit.
+    view.page.evaluate(
+        "() => document.querySelectorAll('.figure b').forEach((one) => { one.textContent = '88.8 ms'; })"
+    )
+    wide = "() => [...document.querySelectorAll('.figures')].filter((one) => one.scrollWidth > one.clientWidth).length"
+    assert view.page.evaluate(wide) == 0
+
+
+def test_rows_and_bytes_of_a_table_are_no_single_number(open_view: OpenView, order_trace: str) -> None:
+    view = open_view()
+    show(view, "data", order_trace)
+    sizes = view.page.locator("small.num").all_inner_texts()
+    assert sizes
+    assert all(re.fullmatch(r"(~[\d.,]+ ?[kM]? rows?, )?[\d.]+ [kMG]?B", one) for one in sizes), sizes
 
 
 def test_a_bar_and_what_is_written_in_it_can_be_told_apart(open_view: OpenView, order_trace: str) -> None:

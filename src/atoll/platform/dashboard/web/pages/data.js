@@ -21,7 +21,7 @@ const Tables = ({ service, words }) => {
   const found = useAsk(`/api/data/${encodeURIComponent(service)}`);
   if (!found.data) return found.error ? html`<${Trouble} error=${found.error} />` : html`<${Loading} />`;
   return html`<div class="ops">${found.data.tables.map((one) => html`<a href=${`#/data/${service}/${encodeURIComponent(one.schema)}/${encodeURIComponent(one.table)}`} aria-current=${words[1] === one.schema && words[2] === one.table ? "page" : null}>
-    <span style=${{ flex: 1 }}>${one.schema === "public" ? "" : html`<span class="soft">${one.schema}.</span>`}${one.table}</span><small class="soft num">${one.rows ? count(one.rows) : ""} ${bytes(one.bytes)}</small></a>`)}</div>`;
+    <span style=${{ flex: 1 }}>${one.schema === "public" ? "" : html`<span class="soft">${one.schema}.</span>`}${one.table}</span><small class="soft num">${one.rows ? `~${count(one.rows)} ${one.rows === 1 ? "row" : "rows"}, ` : ""}${bytes(one.bytes)}</small></a>`)}</div>`;
 };
 
 const Rows = ({ service, schema, table, offset, refine }) => {
