@@ -120,6 +120,7 @@ def test_the_names_there_are(stored: Path) -> None:
     [
         (("nothing_of_that_name",), "--names"),
         (("nothing_of_that_name", "-F"), "--names"),
+        (("atoll_outbox_pending", "--by", "service,colour"), "has no label 'colour'; it has service"),
     ],
 )
 def test_a_wrong_question_is_one_line(stored: Path, words: tuple[str, ...], said: str) -> None:

@@ -154,10 +154,16 @@ def _lines(store: Reader, metric: str, asked: dict[str, Any]) -> list[dict[str, 
     from atoll.platform.dashboard.asking import Unknown, span_of_time
     from atoll.platform.dashboard.metrics import draw, metric_query
 
-    kinds = {one["name"]: one["kind"] for one in _names(store)}
-    if metric not in kinds:
-        raise Unknown(f"no metric {metric[:80]!r} is stored; 'atoll metrics --names' lists them")
-    show = asked["show"] or {"histogram": "p99", "counter": "rate"}.get(kinds[metric], "value")
+    told = {one["name"]: one for one in _names(store)}
+    if metric not in told:
+        raise Unknown(f"no metric {plain_text(metric)[:80]!r} is stored; 'atoll metrics --names' lists them")
+    there = ["service", *told[metric]["labels"]]
+    for label in asked["by"].split(",") if asked["by"] else ():
+        if label not in there:
+            raise Unknown(
+                f"--by: {metric} has no label {plain_text(label)[:40]!r}; it has {plain_text(', '.join(there))}"
+            )
+    show = asked["show"] or {"histogram": "p99", "counter": "rate"}.get(told[metric]["kind"], "value")
     since = str(time.time_ns() - span_of_time(asked, "since"))
     query = {"name": metric, "show": show, "service": asked["service"], "by": asked["by"] or "service", "since": since}
     found = draw(store, metric_query(query))
