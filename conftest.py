@@ -31,6 +31,7 @@ LONG = (
     "test_a_peer_confirms_and_charges_each_order_once[nameko]",
     "test_a_benchmark_runs[scale-instances]",
     "test_many_services_and_many_rows",
+    "test_campaign.py::test_releases_change_while_customers_order[long]",
     "test_mutations.py::test_without_the_defence_they_fail",
 )
 # Of what LONG names, these run always: one defence of each kind is taken out.
