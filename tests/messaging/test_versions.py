@@ -15,7 +15,12 @@ from atoll.messaging import Consumer, DeadLetters, Envelope
 from atoll.messaging.envelope import encode_envelope
 from atoll.messaging.incoming import Routes, Undecodable
 from atoll.messaging.memory import MemoryBroker
+from atoll.platform.local.measuring import of_page
 from atoll.service import Request
+from atoll.service.tracing import current_tracer
+from atoll.telemetry.exposition import page
+from atoll.telemetry.metrics import Metrics
+from atoll.telemetry.tracer import OtlpTracer
 
 
 class Named(Event, subject="user.named", version=2, key="user"):
@@ -98,3 +103,22 @@ async def test_a_missing_upcaster_is_a_dead_letter_and_a_release_that_has_it_han
     await letters.redrive(letter.id)
     assert await handled(database, 1) == {"u": [1]}
     await new.stop()
+
+
+async def test_what_cannot_be_decoded_counts_as_an_attempt_that_failed(database: Database) -> None:
+    """By these counts a rollout sees that a new release sends what its consumers cannot read."""
+    broker, letters, metrics = MemoryBroker(), DeadLetters(database), Metrics()
+    token = current_tracer.set(OtlpTracer(metrics, None))
+    consumer = Consumer(database, broker, {Named: nothing}, group="test")
+    await consumer.start()
+    for number in range(3):
+        await broker.publish("user.named", "u", f"m{number}", written(1, user="u", name="Ada Lovelace"))
+
+    async def dead() -> bool:
+        return len(await letters.list()) == 3
+
+    await eventually(dead)
+    await consumer.stop()
+    current_tracer.reset(token)
+    counted = of_page(page(metrics, "")[1].decode())
+    assert (counted["failed"], counted["handled"]) == (3, 0)

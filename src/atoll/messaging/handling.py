@@ -93,6 +93,7 @@ class Handling:
     async def undecodable(self, message: Message, error: Undecodable) -> None:
         """A message that is no event: a dead letter at once."""
         log.error("a message of %s cannot be decoded and is a dead letter: %s", message.subject, error)
+        self._tell_of(message, error)
         await self._surely(lambda work: parking.bury(work, self._consumer, message, failure_of(error, 1)))
 
     async def parked(self, seq: int) -> int | None:
@@ -115,6 +116,7 @@ class Handling:
         try:
             incoming = self._routes.read(message.subject, message.partition, message.body)
         except Undecodable as error:  # this release no longer knows what an older one parked
+            self._tell_of(message, error)
             failure: Failure | None = failure_of(error, message.attempts + 1)
         else:
             tries = incoming.policy.retry.attempts if message.attempts == 0 else 1
@@ -168,11 +170,7 @@ class Handling:
         return failure
 
     async def _attempt(self, incoming: Incoming, enter: Entry) -> None:
-        subject = incoming.message.subject
-        plan = kept_plan(
-            f"process {subject}", lambda: messaging_plan("process", CONSUMER, subject, group=self._consumer)
-        )
-        with traced(plan, incoming.headers) as span:
+        with traced(self._plan(incoming.message.subject), incoming.headers) as span:
             if span is not None:
                 if incoming.together:
                     span.links = incoming.links
@@ -181,6 +179,18 @@ class Handling:
                     span.set("messaging.message.id", incoming.message.id)
                 span.set("messaging.destination.partition.id", str(incoming.message.partition))
             await self._attempt_once(incoming, enter)
+
+    def _plan(self, subject: str) -> SpanPlan:
+        return kept_plan(
+            f"process {subject}", lambda: messaging_plan("process", CONSUMER, subject, group=self._consumer)
+        )
+
+    def _tell_of(self, message: Message, error: Undecodable) -> None:
+        """It counts as an attempt that failed: who judges a release that sends nonsense looks at what its consumers count."""
+        with traced(self._plan(message.subject)) as span:
+            if span is not None:
+                span.set("messaging.message.id", message.id)
+                span.fail(error)
 
     def _plan_of_one(self, subject: str) -> SpanPlan:
         """Of a span below no other here: the lot's own counts and times it."""
