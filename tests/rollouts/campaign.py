@@ -33,6 +33,7 @@ from tests.system.waiting import until
 from atoll.cli.databases import running_database_urls
 
 LIMIT = 180.0  # seconds for one deploy with its build
+READY_WITHIN = 60.0  # seconds for a good release: the machine may be busy
 KILL_WITHIN = 8.0  # seconds after a rollout has begun
 STEPS = "25,50,100"
 PATIENCE = 3  # intervals in which a bad release is to be found
@@ -76,7 +77,6 @@ class Campaign:
     def start(self) -> None:
         """Up, with a customer, and some orders for comparison."""
         self.system.up()
-        self.token = new_shopper(self.system).token
         line = Line("without a rollout", "-")
         with self.orders(line):
             time.sleep(2 * self.interval)  # the load's duration, nothing is waited for
@@ -86,7 +86,8 @@ class Campaign:
     @contextmanager
     def orders(self, line: Line, patience: float = 45.0) -> Iterator[None]:
         """Customers while the block lasts; then the line holds what came of it."""
-        argv = [sys.executable, "-m", "tests.rollouts.load", self.system.gateway, self.token, str(self.rate)]
+        token = new_shopper(self.system).token  # one lasts some minutes, and a campaign longer
+        argv = [sys.executable, "-m", "tests.rollouts.load", self.system.gateway, token, str(self.rate)]
         load = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY, text=True)
         try:
             yield
@@ -116,10 +117,10 @@ class Campaign:
         with changed(self.root, BAD[name]):
             self.system.must("build", "orders", limit=LIMIT)
             if name == "no-traffic":
-                self._deploy(line, "orders", "canary")
+                self._deploy(line, "orders", "canary", bad=True)
             else:
                 with self.orders(line, patience):
-                    self._deploy(line, "orders", "canary")
+                    self._deploy(line, "orders", "canary", bad=True)
         if line.ended != "rolled back":
             line.wrong.append("not rolled back")
         if line.found_after > PATIENCE * self.interval + 1.5:
@@ -160,9 +161,9 @@ class Campaign:
             line.wrong.append("the stable release was touched")
         self._keep(line)
 
-    def _deploy(self, line: Line, service: str, strategy: str) -> None:
+    def _deploy(self, line: Line, service: str, strategy: str, *, bad: bool = False) -> None:
         began = time.monotonic()
-        done = self.system.atoll("deploy", service, "--json", *self._options(strategy), limit=LIMIT)
+        done = self.system.atoll("deploy", service, "--json", *self._options(strategy, bad=bad), limit=LIMIT)
         line.seconds = time.monotonic() - began
         if done.returncode == 2:
             line.ended, line.reason = "refused", done.stderr.strip()
@@ -176,7 +177,7 @@ class Campaign:
         first = next((one["at"] for one in entries if one["share"]), entries[0]["at"])
         line.found_after = next((one["at"] - first for one in entries if one["phase"] == "going back"), 0.0)
 
-    def _options(self, strategy: str) -> Sequence[str]:
+    def _options(self, strategy: str, *, bad: bool = False) -> Sequence[str]:
         common = (
             "--strategy",
             strategy,
@@ -187,8 +188,9 @@ class Campaign:
             "--max-p99",
             f"{self.max_p99:g}x",
         )
+        ready = max(6.0, PATIENCE * self.interval) if bad else READY_WITHIN
         more = ("--steps", STEPS) if strategy == "canary" else ("--warm", "1s")
-        return (*common, *more, "--ready-within", f"{max(6.0, PATIENCE * self.interval):g}s")
+        return (*common, *more, "--ready-within", f"{ready:g}s")
 
     def _next(self, service: str) -> None:
         self._number += 1
@@ -227,7 +229,7 @@ def carry_out(wanted: argparse.Namespace, folder: Path) -> list[Line]:
             campaign.good("orders", "canary")
         for _ in range(wanted.blue_greens):
             campaign.good("orders", "blue-green")
-        for name in names(wanted.bad):
+        for name in wanted.bad:
             campaign.bad(name)
         for name in BREAKING if wanted.breaking else ():
             campaign.breaking(name)
@@ -243,7 +245,10 @@ def carry_out(wanted: argparse.Namespace, folder: Path) -> list[Line]:
 
 def names(text: str) -> list[str]:
     """Of bad releases."""
-    return list(BAD) if text == "all" else [name for name in text.split(",") if name]
+    found = list(BAD) if text == "all" else [name for name in text.split(",") if name]
+    if unknown := ", ".join(set(found) - set(BAD)):
+        raise argparse.ArgumentTypeError(f"there is no {unknown}; there are all and {', '.join(BAD)}")
+    return found
 
 
 def parsed(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -251,7 +256,7 @@ def parsed(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.rollouts.campaign", description=__doc__)
     for name in ("canaries", "blue-greens", "kills", "interleaved"):
         parser.add_argument(f"--{name}", type=int, default=0)
-    parser.add_argument("--bad", default="", help=f"all, or of {','.join(BAD)}")
+    parser.add_argument("--bad", type=names, default=[], help=f"all, or of {','.join(BAD)}")
     parser.add_argument("--breaking", action="store_true", help="a breaking event and a dropped column")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
     parser.add_argument("--rate", type=float, default=25.0, help="orders a second")
