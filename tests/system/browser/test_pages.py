@@ -187,6 +187,14 @@ def test_what_happens_is_seen_without_a_reload(open_view: OpenView, order_trace:
         view.must_be_clean()
 
 
+def test_a_service_that_only_handles_events_shows_how_many(open_view: OpenView, customer: Shopper) -> None:
+    customer.place()
+    view = open_view()
+    view.open("overview")
+    card = view.page.locator(".services > *", has=view.page.get_by_label("restart payments"))
+    expect(card.locator(".figure").first).to_have_text(re.compile(r"^[0-9.]+ /s\s*events$"))
+
+
 def test_light_and_dark_are_a_click_apart_and_kept(open_view: OpenView, order_trace: str) -> None:
     view = open_view()
     show(view, "overview", order_trace)

@@ -6,10 +6,11 @@ import { Act, Card, Empty, Loading, Page, Service, State, Trouble } from "../lib
 
 const SLOW = 1; // seconds of p99 above which it is worth a look
 
-// Requests a second of the last quarter of an hour, for each service.
-const HISTORY = `/api/metric${search({ name: "http_server_request_duration_seconds_count", show: "rate", by: "service", since: "15m", step: "15s" })}`;
-const useHistory = () => {
-  const found = useAsk(HISTORY, 5000);
+// Requests, or handled events, a second of the last quarter of an hour, for each service.
+const everySecond = (name) => `/api/metric${search({ name: `${name}_duration_seconds_count`, show: "rate", by: "service", since: "15m", step: "15s" })}`;
+const REQUESTS = everySecond("http_server_request"), EVENTS = everySecond("messaging_process");
+const useHistory = (path) => {
+  const found = useAsk(path, 5000);
   return Object.fromEntries((found.data?.lines || []).map((line) => [line.labels.service, line.values.map((value) => value || 0)]));
 };
 
@@ -40,14 +41,16 @@ const Spark = ({ values }) => {
 
 const Figure = ({ text, value, bad }) => html`<div class="figure ${bad ? "bad" : ""}"><b>${value}</b><span>${text}</span></div>`;
 
-const One = ({ name, service, usage, red, history, figures, model, again }) => {
+// A service that nobody calls may still handle events; then its figures are of those.
+const One = ({ name, service, usage, requests, events, figures, model, again }) => {
+  const { red, history, what } = requests.red || !events.red ? { ...requests, what: "rate" } : { ...events, what: "events" };
   const memory = service.instances.reduce((sum, one) => sum + (usage[one.pid]?.memory || 0), 0);
   const restarts = service.instances.reduce((sum, one) => sum + one.restarts, 0);
   return html`<${Card} title=${html`<${Service} name=${name} href=${`#/traces?service=${encodeURIComponent(name)}`} />`}
       tools=${html`<${Act} path=${`/api/services/${name}/restart`} kind="quiet" sure="restart?" label=${`restart ${name}`} after=${again}>restart<//>`}>
     <div class="hue-${hue(name)}"><${Spark} values=${history} /></div>
     <div class="figures">
-      <${Figure} text="rate" value=${red ? rate(red.rate) : "–"} />
+      <${Figure} text=${what} value=${red ? rate(red.rate) : "–"} />
       <${Figure} text="errors" value=${red ? percent(red.errors) : "–"} bad=${red && red.errors > 0.01} />
       <${Figure} text="memory" value=${bytes(memory)} />
       <${Figure} text="p50" value=${red ? seconds(red.p50) : "–"} />
@@ -109,16 +112,16 @@ export default () => {
   const faults = useAsk("/api/faults", 4000);
   const slow = useAsk("/api/traces?since=15m&order=slowest&limit=6", 5000);
   const roots = useAsk("/api/roots?since=15m", 3000);
-  const history = useHistory();
+  const asked = useHistory(REQUESTS), handled = useHistory(EVENTS);
   if (!system.data) return html`<${Page} title="Overview">${system.error ? html`<${Trouble} error=${system.error} />` : html`<${Loading} />`}<//>`;
-  const red = byService(rates.data?.operations);
+  const answered = byService(rates.data?.operations), consumed = byService(rates.data?.events);
   const todo = attention(system.data, rates.data, figures.data, faults.data, roots.data);
   const parts = Object.entries(system.data.parts);
   return html`<${Page} title="Overview" lead=${system.data.gateway ? html`The gateway is at <a class="mono" href=${system.data.gateway} rel="noreferrer">${system.data.gateway}</a>` : ""}>
     <${Trouble} error=${system.error} />
     ${todo.length > 0 && html`<ul class="attention" aria-label="What needs a look">${todo.slice(0, 8).map((one) => html`<li><a class=${one.note ? "note" : ""} href=${one.href}>${one.text}</a></li>`)}</ul>`}
     <div class="cards services">${Object.entries(system.data.services).map(([name, service]) => html`<${One} key=${name} name=${name} service=${service} usage=${system.data.usage}
-      red=${red[name]} history=${history[name]} figures=${figures.data?.[name]} model=${system.data.model.services.find((one) => one.name === name)} again=${system.again} />`)}</div>
+      requests=${{ red: answered[name], history: asked[name] }} events=${{ red: consumed[name], history: handled[name] }} figures=${figures.data?.[name]} model=${system.data.model.services.find((one) => one.name === name)} again=${system.again} />`)}</div>
     <div class="columns overview">
       <div class="stack"><${Card} title="What came in, in the last 15 minutes" tools=${html`<a href="#/traces?since=15m">all traces</a>`}><${Trouble} error=${roots.error} /><${Requests} roots=${roots.data} gateway=${system.data.gateway} /><//>
       <${Card} title="Slowest of the last 15 minutes" tools=${html`<a href="#/traces?order=slowest&since=15m">all</a>`}>
