@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -178,6 +179,29 @@ async def test_a_cancelled_hedged_call_leaves_nothing_running() -> None:
     with pytest.raises(asyncio.CancelledError):
         await call
     await until(lambda: instances.cancelled == 1)
+
+
+async def test_a_failure_that_comes_as_the_call_is_cancelled_is_not_reported_as_forgotten() -> None:
+    loop, told = asyncio.get_running_loop(), list[dict[str, Any]]()
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    calls: list[asyncio.Future[Any]] = []
+
+    async def fails_at_last(_: Request) -> str:
+        if not calls:
+            return "fast"
+        await asyncio.sleep(0)
+        loop.call_soon(calls[0].cancel)  # runs when this has failed, and before its caller has heard of it
+        raise Unavailable("too late")
+
+    hedged = hedge(HedgePolicy(at_least=1, quantile=0.9), RetryBudget(BudgetPolicy(share=0.0, per_second=0.0)))(
+        fails_at_last
+    )
+    await hedged(request())
+    calls.append(asyncio.ensure_future(hedged(request())))
+    await asyncio.wait(calls)
+    assert calls.pop().cancelled()
+    gc.collect()  # a task whose failure nobody asked for reports it when it goes
+    assert told == []
 
 
 @given(st.lists(st.floats(0, 10), min_size=20, max_size=200))

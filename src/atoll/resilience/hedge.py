@@ -86,7 +86,9 @@ async def _raced(inner: Handler, request: Request, delay: float, allowed: Callab
         return await _first_success(tasks)
     finally:
         for task in tasks:
-            if not task.done():
+            if task.done():
+                _seen(task)  # who waited may have been cancelled just then, or both ended at once
+            else:
                 task.add_done_callback(_seen)
                 task.cancel()
 
