@@ -119,13 +119,17 @@ class LocalSystem:
 
     def ports(self) -> set[int]:
         """The TCP ports that its processes listen on."""
+        return {port for _, port in self.listening()}
+
+    def listening(self) -> set[tuple[str, int]]:
+        """The addresses and TCP ports that its processes listen on; those that end meanwhile are left out."""
         listening = set()
         for pid in self.processes():
             try:
                 connections = psutil.Process(pid).net_connections("tcp")
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
-            listening |= {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
+            listening |= {(one.laddr.ip, one.laddr.port) for one in connections if one.status == psutil.CONN_LISTEN}
         return listening
 
     def logs(self) -> str:

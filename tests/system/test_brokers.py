@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-import psutil
 import pytest
 from tests.system.local_system import LocalSystem
 from tests.system.shopper import Shopper
@@ -32,14 +31,9 @@ def test_the_broker_is_a_part_by_its_name(shop: LocalSystem, ada: Shopper, broke
 
 
 def test_it_listens_on_nothing_but_the_loopback(shop: LocalSystem) -> None:
-    found = [
-        connection.laddr.ip
-        for pid in shop.processes()
-        for connection in psutil.Process(pid).net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-    ]
+    found = shop.listening()
     assert len(found) >= 6
-    assert {ip for ip in found if not ip_address(ip.removeprefix("::ffff:")).is_loopback} == set()
+    assert {ip for ip, _ in found if not ip_address(ip.removeprefix("::ffff:")).is_loopback} == set()
 
 
 def test_no_password_is_in_a_command_line(shop: LocalSystem) -> None:
