@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Thread
 
 from atoll.platform.rollout.records import Finding
 from atoll.system import Window
@@ -13,7 +16,7 @@ LIMIT = 10.0  # seconds for one check
 
 
 async def ask(checks: Sequence[Callable[..., object]], window: Window) -> tuple[Finding, ...]:
-    """What each says. One that raises, or takes too long, has failed: it could not tell that the release is good."""
+    """What each says. One that raises, exits, or takes too long, has failed: it could not tell that the release is good."""
     return tuple([await _one(check, window) for check in checks])
 
 
@@ -21,10 +24,46 @@ async def _one(check: Callable[..., object], window: Window) -> Finding:
     name = getattr(check, "__name__", type(check).__name__)
     try:
         async with asyncio.timeout(LIMIT):
-            said = await asyncio.to_thread(check, window)
+            said = await _apart(check, window)
             said = await said if inspect.isawaitable(said) else said
+        return Finding(name, "failed", _line(said)) if said else Finding(name, "passed", "well")
     except TimeoutError:
         return Finding(name, "failed", f"took longer than {LIMIT:.0f} s")
-    except Exception as error:
-        return Finding(name, "failed", " ".join(f"{type(error).__name__}: {error}".split())[:300])
-    return Finding(name, "failed", " ".join(str(said).split())[:300]) if said else Finding(name, "passed", "well")
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise  # the rollout was told to stop, and not the check's own doing
+        return Finding(name, "failed", "CancelledError")
+    except (Exception, SystemExit) as error:
+        return Finding(name, "failed", _line(f"{type(error).__name__}: {error}"))
+
+
+async def _apart(check: Callable[..., object], window: Window) -> object:
+    """Its answer, from a thread that nobody waits for at the end: one that hangs keeps no pool and no process."""
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[tuple[object, BaseException | None]] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def tell(said: object, error: BaseException | None) -> None:
+        if not told.done():
+            told.set_result((said, error))
+
+    def run() -> None:
+        said: object = None
+        failure: BaseException | None = None
+        try:
+            said = context.run(check, window)
+        except BaseException as error:  # whatever it is, it ends the check and not the thread's report
+            failure = error
+        with suppress(RuntimeError):  # the loop is closed: nobody is waiting any more
+            loop.call_soon_threadsafe(tell, said, failure)
+
+    Thread(target=run, name=f"check {getattr(check, '__name__', '')}", daemon=True).start()
+    said, failure = await told
+    if failure is not None:
+        raise failure
+    return said
+
+
+def _line(said: object) -> str:
+    return " ".join(str(said).split())[:300]
