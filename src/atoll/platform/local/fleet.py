@@ -137,7 +137,10 @@ class LocalFleet:
         if answer is None or (answer.status != _OK and service.serve):
             return instance.keeper.phase != "ready"  # it ended meanwhile
         if answer.status == _OK:
-            growing.see(of_page(answer.body.decode(errors="replace")))
+            try:
+                growing.see(of_page(answer.body.decode(errors="replace")))
+            except ValueError:
+                return False  # the reading says so
         return True
 
     async def _look_at_the_gateway(self, service: str, instances: list[Instance]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 REQUESTS = "http_server_request_duration_seconds"
 SHADOWS = "atoll_shadow_request_duration_seconds"  # copies of requests: of no use but to judge a release by
@@ -54,12 +55,15 @@ class Growing:
 
 
 def of_page(text: str) -> Counted:
-    """The counts of a page of metrics: requests, errors, handled, failed and ``le:<seconds>``."""
+    """The counts of a page of metrics: requests, errors, handled, failed and ``le:<seconds>``.
+
+    ValueError for what is no count: below zero, infinite, or no number. A release is not judged by such a page.
+    """
     counted = Counted()
     for name, labels, value in _samples(text):
         name = name.replace(SHADOWS, REQUESTS)
         if name == f"{REQUESTS}_bucket":
-            counted.add(f"le:{labels.get('le', '+Inf').replace('+Inf', 'inf')}", value)
+            counted.add(f"le:{_bound(labels.get('le', '+Inf'))}", value)
         elif name == f"{REQUESTS}_count":
             counted.add("requests", value)
             counted.add("errors", value if labels.get("http_response_status_code", "").startswith("5") else 0.0)
@@ -86,4 +90,18 @@ def requests_and_errors(total: Counted) -> tuple[float, float]:
 def _samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:
     for line in text.splitlines():
         if line.startswith((REQUESTS, SHADOWS, EVENTS)) and (found := _LINE.match(line)) is not None:
-            yield found["name"], dict(_LABEL.findall(found["labels"])), float(found["value"])
+            yield found["name"], dict(_LABEL.findall(found["labels"])), _count(found["name"], found["value"])
+
+
+def _count(name: str, text: str) -> float:
+    value = float(text)
+    if not 0 <= value < inf:
+        raise ValueError(f"{name} is {text}, which is no count")
+    return value
+
+
+def _bound(text: str) -> float:
+    value = float(text)
+    if not value >= 0:
+        raise ValueError(f"le={text!r} is no number of seconds")
+    return value
