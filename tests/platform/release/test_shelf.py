@@ -139,3 +139,18 @@ def test_a_release_starts_from_its_own_environment_alone(shelf: Shelf, monkeypat
     assert release.migrate_argv == (python, "-m", "atoll", "migrate", "orders:service")
     assert release.environment["PATH"] == f"{release.folder}/environment/bin:/usr/bin"
     assert release.environment["PYTHONPATH"] == ""
+
+
+def test_a_damaged_release_keeps_nobody_from_another_one(shelf: Shelf) -> None:
+    damaged, whole = put(shelf, "a" * 12), put(shelf, "b" * 12)
+    (damaged.folder / "release.json").write_text("{")
+    assert shelf.get("orders", whole.id) == whole
+    with pytest.raises(Trouble, match="cannot be read"):
+        shelf.get("orders", damaged.id)
+
+
+def test_a_release_that_lies_in_another_ones_place_is_not_taken_for_it(shelf: Shelf) -> None:
+    one, other = put(shelf, "a" * 12), put(shelf, "b" * 12)
+    (one.folder / "release.json").write_bytes((other.folder / "release.json").read_bytes())
+    with pytest.raises(Trouble, match="is of orders bbbbbbbbbbbb, and lies where orders aaaaaaaaaaaa should; remove"):
+        shelf.get("orders", one.id)

@@ -108,6 +108,11 @@ def read_manifest(folder: Path) -> Release:
         release = msgspec.convert(facts | {"folder": folder}, Release, dec_hook=_path)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Trouble(f"{file} cannot be read ({error}); remove {folder} and build that release again") from None
+    if (release.service, release.id) != (folder.parent.name, folder.name):
+        raise Trouble(
+            f"{file} is of {release.service} {release.id}, and lies where {folder.parent.name} {folder.name} should; "
+            f"remove {folder} and build that release again"
+        )
     return release
 
 

@@ -39,7 +39,12 @@ class Shelf:
         return tuple(sorted(map(read_manifest, folders), key=lambda release: release.built, reverse=True))
 
     def get(self, service: str, id_or_prefix: str) -> Release:
-        """The release whose id is or begins so; Trouble if there is none, or more than one."""
+        """The release whose id is or begins so; Trouble if there is none, or more than one.
+
+        A whole id is found also where another release of the service is damaged.
+        """
+        if _ID.fullmatch(id_or_prefix) and (exact := self.find(service, id_or_prefix)) is not None:
+            return exact
         found = [release for release in self.all(service) if id_or_prefix and release.id.startswith(id_or_prefix)]
         if not found:
             raise Trouble(
