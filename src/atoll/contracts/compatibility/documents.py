@@ -9,6 +9,10 @@ from typing import Any
 Schema = Mapping[str, Any]
 
 ENVELOPE_PARTS = 2  # a message's payload is the envelope and what is fixed in it
+METHODS = frozenset(
+    {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+)  # OpenAPI 3.1, Path Item Object
+_REFERENCES = 8  # a reference to a reference to ...; more go round in a circle
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,9 @@ class EventDocument:
 
 @dataclass(frozen=True, slots=True)
 class OperationDocument:
-    """One operation, as a document has it. parts: its object in the document's ``paths``."""
+    """One operation, as a document has it. parts: its object in the document's ``paths``, with the parameters of its path
+    among its own, nothing by reference but schemas, and ``required`` wherever the document leaves it to the default.
+    """
 
     name: str
     method: str
@@ -53,10 +59,34 @@ def operations_in(openapi: Schema) -> dict[str, OperationDocument]:
     components = openapi.get("components", {}).get("schemas", {})
     found = {}
     for path, methods in openapi.get("paths", {}).items():
-        for method, parts in methods.items():
+        for method in filter(METHODS.__contains__, methods):
+            parts = _whole(openapi, methods, methods[method])
             name = parts.get("operationId", f"{method} {path}")
             found[name] = OperationDocument(name, method.upper(), path, parts, components)
     return found
+
+
+def _whole(openapi: Schema, path: Schema, operation: Schema) -> Schema:
+    """The operation as if its document used no shorthand: other tools than Atoll write their documents with them."""
+    every = [_meant(openapi, one) for one in (*path.get("parameters", ()), *operation.get("parameters", ()))]
+    parameters = {(one["in"], one["name"]): {"required": False, "schema": {}, **one} for one in every if "name" in one}
+    responses = {str(status): _meant(openapi, one) for status, one in operation.get("responses", {}).items()}
+    whole = {**operation, "parameters": list(parameters.values()), "responses": responses}
+    if "requestBody" in operation:
+        whole["requestBody"] = {"required": False, "content": {}, **_meant(openapi, operation["requestBody"])}
+    return whole
+
+
+def _meant(openapi: Schema, part: Schema) -> Schema:
+    """What a reference within the document stands for."""
+    for _ in range(_REFERENCES):
+        if "$ref" not in part:
+            return part
+        found: Any = openapi
+        for name in str(part["$ref"]).removeprefix("#/").split("/"):
+            found = found.get(name.replace("~1", "/").replace("~0", "~"), {}) if isinstance(found, Mapping) else {}
+        part = found
+    return {}
 
 
 def published_in(asyncapi: Schema) -> dict[str, EventDocument]:

@@ -130,10 +130,13 @@ def _body(old: OperationDocument, new: OperationDocument) -> Iterator[Found]:
         required = before is not None or bool(after and after["required"])
         yield "request", "has a body now" if before is None else "has no body any more", required
         return
-    ((media, content),), ((other, wanted),) = before["content"].items(), after["content"].items()
-    if media != other:
-        yield "request", f"was {media} and is {other} now", True
-    yield from _narrowed(content["schema"], wanted["schema"], old, new, "request")
+    if after["required"] and not before["required"]:
+        yield "request", "is required now", True
+    contents, wanted = before["content"], after["content"]
+    for media in contents.keys() - wanted.keys():
+        yield "request", f"was {media} and is {' or '.join(wanted) or 'empty'} now", True
+    for media in [media for media in contents if media in wanted]:
+        yield from _narrowed(contents[media].get("schema", {}), wanted[media].get("schema", {}), old, new, "request")
 
 
 def _success(old: OperationDocument, new: OperationDocument) -> Iterator[Found]:
