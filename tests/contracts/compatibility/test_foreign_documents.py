@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from atoll.contracts.compatibility import Change, Documents, compare
+from atoll.contracts.compatibility.documents import only_subjects
 
 FOREIGN: dict[str, Any] = {
     "openapi": "3.1.0",
@@ -97,3 +98,25 @@ def test_what_breaks_is_seen_behind_references_and_defaults(edit: Edit, said: st
 )
 def test_what_is_added_breaks_nobody(edit: Edit) -> None:
     assert not [change for change in changes(edit) if change.breaking]
+
+
+def test_of_another_tools_events_the_subject_is_known() -> None:
+    events: dict[str, Any] = {
+        "asyncapi": "3.0.0",
+        "channels": {"mail.sent": {"messages": {"Sent": {"payload": {"type": "object"}}}}},
+        "operations": {
+            "send": {
+                "action": "send",
+                "channel": {"$ref": "#/channels/mail.sent"},
+                "messages": [{"$ref": "#/channels/mail.sent/messages/Sent"}],
+            },
+            "odd": {"action": "send"},
+        },
+        "components": {"messages": {"Sent": {"payload": {"type": "object"}}}},
+    }
+    reader = only_subjects("orders", consumes=("mail.sent",))
+    sends, silent = Documents("mail", asyncapi=events), Documents("mail")
+    assert compare(sends, sends, [reader]) == ()
+    (change,) = compare(sends, silent, [reader])
+    assert change.breaking
+    assert change.consumers == ("orders",)

@@ -102,7 +102,7 @@ def consumed_in(asyncapi: Schema) -> dict[str, EventDocument]:
 def _events(asyncapi: Schema, action: str) -> dict[str, EventDocument]:
     found: dict[str, EventDocument] = {}
     for operation in asyncapi.get("operations", {}).values():
-        if operation["action"] != action:
+        if operation.get("action") != action or "$ref" not in operation.get("channel", {}):
             continue
         subject = _last(operation["channel"])
         for reference in operation.get("messages", ()) or [None]:
@@ -113,15 +113,18 @@ def _events(asyncapi: Schema, action: str) -> dict[str, EventDocument]:
 
 
 def _event(asyncapi: Schema, subject: str, reference: Schema | None) -> EventDocument:
-    if reference is None:
+    name = _last(reference) if reference else ""
+    message = asyncapi.get("components", {}).get("messages", {}).get(name, {})
+    try:
+        fixed = message["payload"]["allOf"][ENVELOPE_PARTS - 1]["properties"]
+        version, data = fixed["eventversion"]["const"], fixed["data"]
+    except (KeyError, IndexError, TypeError):  # it has no envelope of Atoll's, so another tool wrote it
         return EventDocument(subject)
-    message = asyncapi["components"]["messages"][_last(reference)]
-    fixed = message["payload"]["allOf"][ENVELOPE_PARTS - 1]["properties"]
     return EventDocument(
         subject,
-        fixed["eventversion"]["const"],
+        version,
         message.get("x-ordering-key", ""),
-        fixed["data"],
+        data,
         asyncapi["components"].get("schemas", {}),
         frozenset(message.get("x-upcasts", ())),
     )
