@@ -120,3 +120,16 @@ def test_of_another_tools_events_the_subject_is_known() -> None:
     (change,) = compare(sends, silent, [reader])
     assert change.breaking
     assert change.consumers == ("orders",)
+
+
+def test_a_reference_in_a_circle_says_nothing() -> None:
+    round_and_round = copy.deepcopy(FOREIGN)
+    round_and_round["components"]["schemas"]["Letter"] = {"$ref": "#/components/schemas/Letter"}
+    round_and_round["components"]["parameters"]["Page"] = {"$ref": "#/components/parameters/Page"}
+    mail = Documents("mail", openapi=round_and_round)
+    assert compare(mail, mail, ()) == ()
+
+
+def test_who_may_call_can_be_said_once_for_all() -> None:
+    (*found,) = changes(lambda new: new.update(security=[{"bearer": []}]))
+    assert {change.path for change in found if change.breaking} == {"access"}

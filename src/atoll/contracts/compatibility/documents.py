@@ -12,7 +12,7 @@ ENVELOPE_PARTS = 2  # a message's payload is the envelope and what is fixed in i
 METHODS = frozenset(
     {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 )  # OpenAPI 3.1, Path Item Object
-_REFERENCES = 8  # a reference to a reference to ...; more go round in a circle
+REFERENCES = 8  # a reference to a reference to ...; more go round in a circle
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,16 @@ def operations_in(openapi: Schema) -> dict[str, OperationDocument]:
 def _whole(openapi: Schema, path: Schema, operation: Schema) -> Schema:
     """The operation as if its document used no shorthand: other tools than Atoll write their documents with them."""
     every = [_meant(openapi, one) for one in (*path.get("parameters", ()), *operation.get("parameters", ()))]
-    parameters = {(one["in"], one["name"]): {"required": False, "schema": {}, **one} for one in every if "name" in one}
+    parameters = {
+        (one["in"], one["name"]): {"required": False, "schema": {}, **one}
+        for one in every
+        if {"in", "name"} <= one.keys()
+    }
     responses = {str(status): _meant(openapi, one) for status, one in operation.get("responses", {}).items()}
-    whole = {**operation, "parameters": list(parameters.values()), "responses": responses}
+    whole = {
+        "security": openapi.get("security", ()), **operation,
+        "parameters": list(parameters.values()), "responses": responses,
+    }  # fmt: skip
     if "requestBody" in operation:
         whole["requestBody"] = {"required": False, "content": {}, **_meant(openapi, operation["requestBody"])}
     return whole
@@ -79,7 +86,7 @@ def _whole(openapi: Schema, path: Schema, operation: Schema) -> Schema:
 
 def _meant(openapi: Schema, part: Schema) -> Schema:
     """What a reference within the document stands for."""
-    for _ in range(_REFERENCES):
+    for _ in range(REFERENCES):
         if "$ref" not in part:
             return part
         found: Any = openapi

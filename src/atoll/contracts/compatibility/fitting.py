@@ -11,6 +11,7 @@ from typing import Any
 
 from atoll.contracts.compatibility import bounds
 from atoll.contracts.compatibility.changes import Misfit
+from atoll.contracts.compatibility.documents import REFERENCES
 
 Schema = Mapping[str, Any]
 
@@ -123,9 +124,12 @@ class Fitting:
 
 
 def _resolved(schema: Schema, components: Schema) -> Schema:
-    while "$ref" in schema:
-        schema = components[str(schema["$ref"]).rpartition("/")[2]]
-    return schema
+    """What a reference stands for; one that leads nowhere, or round in a circle, says nothing, as an empty schema does."""
+    for _ in range(REFERENCES):
+        if "$ref" not in schema:
+            return schema
+        schema = components.get(str(schema["$ref"]).rpartition("/")[2], {})
+    return {}
 
 
 def _alternatives(schema: Schema, components: Schema) -> list[Schema]:

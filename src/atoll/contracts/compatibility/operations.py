@@ -82,7 +82,8 @@ def _by_place(operation: OperationDocument) -> dict[str, Schema]:
     for parameter in operation.parts.get("parameters", ()):
         match parameter["in"]:
             case "path":
-                at = operation.path.split("/").index(f"{{{parameter['name']}}}")
+                segments, name = operation.path.split("/"), f"{{{parameter['name']}}}"
+                at = next((at for at, segment in enumerate(segments) if name in segment), parameter["name"])
                 found[f"path segment {at}"] = parameter
             case "query":
                 found[f"request.{parameter['name']}"] = parameter

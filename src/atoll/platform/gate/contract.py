@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from atoll.contracts.compatibility import Documents
+from atoll.contracts.compatibility.shape import mistake_in
 from atoll.system import Trouble
 
 FILES = ("openapi.json", "asyncapi.json", "calls.json", "database.json")
@@ -65,6 +66,8 @@ def contract_of(found: Mapping[str, Mapping[str, Any]], service: str, label: str
     documents = Documents(
         service, found.get("openapi.json", {}), found.get("asyncapi.json", {}), found.get("calls.json", {})
     )
+    if mistake := mistake_in(documents.openapi, documents.asyncapi):
+        raise Trouble(f"{service}: {mistake}; mend the document, or take it away")
     try:
         database = msgspec.convert(found.get("database.json", {}), _Database)
     except msgspec.ValidationError as error:
