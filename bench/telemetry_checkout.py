@@ -27,7 +27,7 @@ from typing import Any
 import psutil
 import uvloop
 
-from atoll.transport.http.client.pyreqwest import PyreqwestClient
+from atoll.transport.http.client.httptools import HttptoolsClient
 from bench.telemetry import started
 
 ATOLL = Path(sys.executable).with_name("atoll")
@@ -44,7 +44,7 @@ class Customer:
 
     def __init__(self, gateway: str) -> None:
         self._gateway = gateway
-        self._http = PyreqwestClient()
+        self._http = HttptoolsClient()
         self._bearer: dict[str, str] = {}
 
     async def sign_in(self) -> None:

@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "atoll"
 DRIVERS = {
     "asyncpg": {"asyncpg", "postgres"},
     "nats": {"nats"},
-    "pyreqwest": {"pyreqwest", "http"},
+    "httptools": {"httptools", "uvicorn"},
     "uvicorn": {"uvicorn", "http"},
     "uvloop": {"uvloop", "uvicorn", "http", "serve"},
     "grpc": {"grpc"},

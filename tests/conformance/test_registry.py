@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from atoll.discovery import BuiltinRegistry, Endpoint, MemoryRegistry, Registry, StaticRegistry
-from atoll.transport.http.client.pyreqwest import PyreqwestClient
+from atoll.transport.http.client.httptools import HttptoolsClient
 
 ONE = Endpoint("http://127.0.0.1:4001", "orders-1", "dev", 100)
 TWO = Endpoint("http://127.0.0.1:4002", "orders-2", "next", 10)
@@ -80,7 +80,7 @@ async def server_fixture() -> AsyncIterator[RegistryServer]:
 
 @pytest.fixture(name="builtin")
 async def builtin_fixture(server: RegistryServer) -> AsyncIterator[BuiltinRegistry]:
-    http = PyreqwestClient()
+    http = HttptoolsClient()
     registry = BuiltinRegistry(f"http://127.0.0.1:{server.port}/", token="secret", http=http)
     yield registry
     await registry.close()

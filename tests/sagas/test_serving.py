@@ -18,7 +18,7 @@ from atoll.serve.environment import Environment
 from atoll.service import Service, consumes, implements
 from atoll.testing import PostgresServer
 from atoll.transport.http import HttpChannel
-from atoll.transport.http.client.pyreqwest import PyreqwestClient
+from atoll.transport.http.client.httptools import HttptoolsClient
 
 
 class Return(Message):
@@ -118,7 +118,7 @@ async def test_a_return_from_request_to_close(
         port=0, database_url=database_url, broker_url="memory://", endpoints={"payments": (callee.url,)}, grace=2
     )
     caller = await started(orders, told, monkeypatch, broker)
-    database, http = Database(database_url, service="test"), PyreqwestClient()
+    database, http = Database(database_url, service="test"), HttptoolsClient()
     await database.start()
     balancer = Balancer("orders", StaticRegistry({"orders": (caller.url,)}))
     await balancer.start()

@@ -15,7 +15,7 @@ from atoll.serve.assemble import Running, assemble
 from atoll.serve.environment import Environment
 from atoll.service import Service, implements
 from atoll.testing import PostgresServer
-from atoll.transport.http.client.pyreqwest import PyreqwestClient
+from atoll.transport.http.client.httptools import HttptoolsClient
 
 
 class Said(Event, subject="word.said", key="word"):
@@ -84,7 +84,7 @@ async def url(database_url: str) -> str:
 
 
 async def ask(running: Running, method: str, path: str, body: object = None) -> Any:
-    http = PyreqwestClient()
+    http = HttptoolsClient()
     try:
         content = b"" if body is None else json.dumps(body).encode()
         headers = {"content-type": "application/json"} if content else {}

@@ -13,7 +13,7 @@ from atoll.serve.assemble import assemble
 from atoll.serve.environment import Environment
 from atoll.service import Service, implements
 from atoll.service.tracing import span, trace_headers
-from atoll.transport.http.client.pyreqwest import PyreqwestClient
+from atoll.transport.http.client.httptools import HttptoolsClient
 
 
 class Stop(Message):
@@ -25,7 +25,7 @@ class Harness(Api):
     test = Operation("POST /test", list[Stop], None, access=PUBLIC)
 
 
-http = PyreqwestClient()
+http = HttptoolsClient()
 
 
 @implements(Harness.test)

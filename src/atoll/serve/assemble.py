@@ -45,7 +45,7 @@ from atoll.serve.telemetry import (
 from atoll.service import Health, Lifecycle, Resilience, Service, Stack
 from atoll.telemetry import TelemetrySettings
 from atoll.transport.http import HttpApp
-from atoll.transport.http.client.pyreqwest import PyreqwestClient
+from atoll.transport.http.client.httptools import HttptoolsClient
 from atoll.transport.http.server.uvicorn import HttpServer
 
 log = logging.getLogger("atoll.serve")
@@ -81,7 +81,7 @@ class Running:
         self._lifecycle = Lifecycle(report=_report)
         self._database = database_of(service, environment)
         self._broker = broker_of(service, environment)
-        self._http = PyreqwestClient()
+        self._http = HttptoolsClient()
         self.telemetry = make_telemetry(telemetry or TelemetrySettings(), self._http)
         hook = resilience_hook(self.telemetry.metrics)
         self.callees = Callees(service, resilience, environment, self._http, hook)

@@ -23,7 +23,7 @@ from atoll.resilience.records import Hook, ignore
 from atoll.service import Resilience
 from atoll.transport.http import HttpChannel
 from atoll.transport.http.client.channel import Calling
-from atoll.transport.http.client.pyreqwest import PyreqwestClient
+from atoll.transport.http.client.httptools import HttptoolsClient
 
 ROOT = Path(__file__).parents[3]
 START = 30.0  # seconds
@@ -49,7 +49,7 @@ def free_ports(count: int) -> list[int]:
 class Nodes:
     """urls: by service, one for each instance. processes: by instance."""
 
-    http: PyreqwestClient
+    http: HttptoolsClient
     urls: dict[str, list[str]]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     balancers: list[Balancer] = field(default_factory=list)
@@ -114,7 +114,7 @@ async def nodes(
     counts = {name: instances if name == names[-1] else 1 for name in names}
     ports = iter(free_ports(sum(counts.values())))
     urls = {name: [f"http://127.0.0.1:{next(ports)}" for _ in range(count)] for name, count in counts.items()}
-    running = Nodes(PyreqwestClient(), urls)
+    running = Nodes(HttptoolsClient(), urls)
     try:
         for name in reversed(names):
             for number, url in enumerate(urls[name]):

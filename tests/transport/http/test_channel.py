@@ -39,7 +39,7 @@ from atoll.telemetry import Metrics, OtlpTracer, SpanQueue
 from atoll.transport import LocalChannel
 from atoll.transport.http import HttpChannel
 from atoll.transport.http.client.channel import Calling, client_stacks
-from atoll.transport.http.client.pyreqwest import PyreqwestClient
+from atoll.transport.http.client.httptools import HttptoolsClient
 
 
 class Empty(Conflict, code="shelf-empty"):
@@ -126,7 +126,7 @@ ROUTES: dict[Operation[Any, Any], Handler] = {
 
 @asynccontextmanager
 async def client(*served: Served, stack: Stack | None = None, peer: str | None = "orders") -> AsyncIterator[Shelf]:
-    registry, http = MemoryRegistry(), PyreqwestClient(reply_limit=100_000)
+    registry, http = MemoryRegistry(), HttptoolsClient(reply_limit=100_000)
     for at, one in enumerate(served):
         await registry.register("shelf", Endpoint(one.url, f"shelf-{at}"))
     balancer = Balancer("shelf", registry)
@@ -202,6 +202,24 @@ async def test_baggage_flows_from_the_current_request_with_what_is_added() -> No
         assert (await shelf.get(Get(uuid7()))).text == "{'tenant': 'acme'}"
         with carrying(campaign="autumn, late"):
             assert (await shelf.get(Get(uuid7()))).text == "{'tenant': 'acme', 'campaign': 'autumn, late'}"
+
+
+async def test_a_call_that_nobody_waits_for_ends_at_its_callee_too() -> None:
+    handling, ended = asyncio.Event(), asyncio.Event()
+
+    async def handle(_: Request) -> View:
+        handling.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return View("never")
+
+    async with serving({**ROUTES, Shelf.get: handle}) as served, client(served) as shelf:
+        calling = asyncio.ensure_future(shelf.get(Get(uuid7())))
+        await handling.wait()
+        calling.cancel()
+        await asyncio.wait_for(ended.wait(), Shelf.get.deadline / 2)
 
 
 async def test_without_a_peer_secret_no_identity_goes_out() -> None:
@@ -391,7 +409,7 @@ async def test_a_deadline_header_that_is_garbage_negative_or_a_year_long_is_boun
         return View("there")
 
     async with serving({Shelf.put: look}) as served:
-        http = PyreqwestClient()
+        http = HttptoolsClient()
         headers = {"content-type": "application/json", "atoll-deadline-ms": given.encode().decode("latin-1")}
         reply = await http.send("PUT", f"{served.url}/shelf/x", headers, b'{"name":"x"}')
         await http.close()

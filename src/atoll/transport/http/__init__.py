@@ -1,7 +1,7 @@
 """Operations over HTTP/1.1: an ASGI application that serves them, a channel that calls them.
 
 Its one type is `HttpApp`, a plain ASGI callable with everything planned at start-up.
-It must not import a driver: uvicorn and pyreqwest are imported only by the files that carry their names.
+It must not import a driver: uvicorn is imported only by the file that carries its name, and the client's httptools in its folder.
 """
 
 from atoll.transport.http.client.channel import HttpChannel

@@ -1,7 +1,7 @@
 """Calling operations over HTTP.
 
 Its one type is `HttpChannel`, which carries a typed client's calls over the thin port `HttpClient`.
-Only `pyreqwest` in here imports pyreqwest.
+Only the folder `httptools` in here imports httptools.
 """
 
 from atoll.transport.http.client.channel import HttpChannel
