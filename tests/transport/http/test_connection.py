@@ -82,6 +82,9 @@ async def test_a_trailer_is_no_header(served: Served) -> None:
     assert (await served.raw(CHUNKED % b"who" + trailers)).status == 401
     reply = await served.raw(CHUNKED % b"mount/show" + b"2\r\nhi\r\n" + trailers)
     assert reply.body == b"host,transfer-encoding"
+    upgrade = (CHUNKED % b"mount/show").replace(b"\r\n\r\n", b"\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
+    reply = await served.raw(upgrade + b"2\r\nhi\r\n" + trailers)
+    assert reply.body == b"host,transfer-encoding,connection,upgrade"
 
 
 @pytest.mark.parametrize("line", [b"a: b\r\n", b"a: " + b"b" * 1_000_000], ids=["many", "one"])

@@ -154,6 +154,13 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
+class _Complete(list[tuple[bytes, bytes]]):
+    """Headers to which nothing is added: what follows are trailers, which are no headers (RFC 9110, section 6.5.1)."""
+
+    def append(self, _: tuple[bytes, bytes]) -> None:
+        """Forgets it."""
+
+
 class _Connection(HttpToolsProtocol):
     """uvicorn's protocol, with bounds on headers, trailers and pipelining, and on how slowly a request may come."""
 
@@ -199,17 +206,23 @@ class _Connection(HttpToolsProtocol):
                 left()
 
     def data_received(self, data: bytes) -> None:
-        self._held = memoryview(bytes(self._held) + data if self._held else data)
-        self._parse()
+        if len(data) <= SLICE and not self._held and not self.pipeline:
+            self._feed(data)  # nearly always
+        else:
+            self._held = memoryview(bytes(self._held) + data if self._held else data)
+            self._parse()
 
     def _parse(self) -> None:
         while self._held and len(self.pipeline) < PIPELINED and not self.transport.is_closing():
             data, self._held = bytes(self._held[:SLICE]), self._held[SLICE:]
-            self._received += len(data)
-            self._received_at = self.loop.time()
-            super().data_received(data)
-            if self._received > self._limits.header_bytes:  # headers, trailers or chunk extensions: a body resets it
-                self._refuse(HeadersTooLarge(self._too_large()))
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        self._received += len(data)
+        self._received_at = self.loop.time()
+        super().data_received(data)
+        if self._received > self._limits.header_bytes:  # headers, trailers or chunk extensions: a body resets it
+            self._refuse(HeadersTooLarge(self._too_large()))
 
     def _full(self) -> bool:
         return bool(self._held) or len(self.pipeline) >= PIPELINED
@@ -232,10 +245,6 @@ class _Connection(HttpToolsProtocol):
             self._parse()
             self.flow.resume_reading()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._reading_headers_since is not None:  # otherwise a trailer, which is no header (RFC 9110 6.5.1)
-            super().on_header(name, value)
-
     def on_message_begin(self) -> None:
         self._reading_headers_since = self._received_at
         super().on_message_begin()
@@ -244,13 +253,14 @@ class _Connection(HttpToolsProtocol):
         if self._received > self._limits.header_bytes and self._header_bytes() > self._limits.header_bytes:
             self._refuse(HeadersTooLarge(self._too_large()))
             return
-        hosts = sum(name == b"host" for name, _ in self.headers)
+        hosts = [name for name, _ in self.headers].count(b"host")
         if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
             self._refuse(BadRequest("a request has one host header (RFC 9112)"))
             return
         self._reading_headers_since = None
         self._received = 0
         super().on_headers_complete()
+        self.headers = _Complete(self.headers if self.parser.should_upgrade() else ())
 
     def on_body(self, body: bytes) -> None:
         self._received = 0  # only what may be headers of a next request counts
