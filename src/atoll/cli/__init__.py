@@ -104,6 +104,11 @@ def main() -> None:
         sys.exit(_refuse_usage(error))
     except click.Abort:
         sys.exit(130)  # as a shell says it of what Ctrl-C ended
+    except OSError as error:
+        if error.filename is None:
+            raise
+        click.echo(f"{error.filename}: {(error.strerror or str(error)).lower()}; look at the path", err=True)
+        sys.exit(1)
     except Exception as error:
         from atoll.system.trouble import Trouble
 

@@ -64,6 +64,8 @@ def diff(ctx: click.Context, service: str, against: str | None, as_json: bool, s
         print_json(_shown(found))
         return
     click.echo(f"{service}: compared with {found.against}")
+    if not found.changed:
+        click.echo("  no changes")
     for change in (*found.judgement.changes, *found.judgement.misreads):
         click.echo(f"  {'breaking' if change.breaking else 'additive'}: {change}")
     for line in found.judgement.migrations:

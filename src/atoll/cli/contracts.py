@@ -29,6 +29,12 @@ class Comparison:
     fixtures: int
     unread: tuple[str, ...]
 
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to tell."""
+        judgement = self.judgement
+        return bool(judgement.changes or judgement.misreads or judgement.migrations or self.unread)
+
     def refusals(self, *, strict: bool = False) -> tuple[str, ...]:
         """What forbids it."""
         return (*(self.judgement.breaking if strict else self.judgement.refusals), *self.unread)
@@ -74,9 +80,9 @@ def _databases(file: Path) -> dict[str, str]:
 
 def _other(runs: AsItRuns, service: Service, against: str | None) -> tuple[Contract, str]:
     if against not in (None, "running", "shelf"):
-        return read_contract(Path(against), service.name), against
+        return _in_folder(Path(against), service.name), against
     if against in (None, "running") and (found := _running(runs, service)) is not None:
-        return found, f"{found.label}, which runs"
+        return found, f"{found.label}, which {'runs' if runs.urls(service.name) else 'is the stable release'}"
     if against in (None, "shelf"):
         for release in runs.shelf.all(service.name)[:1]:
             return read_contract(release.contract, service.name, release.line()), release.line()
@@ -90,6 +96,25 @@ def _other(runs: AsItRuns, service: Service, against: str | None) -> tuple[Contr
         f"{service.name}: there is nothing to compare with: {where}; "
         f"'atoll contract snapshot {service.name}' writes {folder}, for you to commit"
     )
+
+
+def _in_folder(folder: Path, service: str) -> Contract:
+    """A wrong folder would let everything pass."""
+    found = read_contract(folder, service)
+    titles = {
+        str(one["info"].get("title", ""))
+        for one in (found.documents.openapi, found.documents.asyncapi)
+        if "info" in one
+    }
+    if not titles:
+        raise NothingToCompare(
+            f"{folder} holds no openapi.json or asyncapi.json of {service}; name the folder of its contract"
+        )
+    if service not in titles:
+        raise NothingToCompare(
+            f"{folder} is of {', '.join(sorted(titles))}, not of {service}; name the folder of its contract"
+        )
+    return found
 
 
 def _running(runs: AsItRuns, service: Service) -> Contract | None:

@@ -12,9 +12,10 @@ from atoll.cli.client import Client
 from atoll.cli.complete import complete_service
 from atoll.cli.fault import seconds, share
 from atoll.cli.options import json_option, print_json, system_option, system_path
-from atoll.cli.rollout_view import follow, outcome
+from atoll.cli.rollout_view import DECIDED, follow, outcome
 from atoll.system.trouble import Trouble
 
+TREE = "dev"  # the release that is the working tree
 NOT_BEGUN = 2  # the exit code of what was refused before anything happened
 
 
@@ -46,7 +47,7 @@ def _percent(ctx: click.Context, parameter: click.Parameter, text: str | None) -
 
 @click.command("deploy")
 @click.argument("service", shell_complete=complete_service)
-@click.argument("release", default="")
+@click.argument("release", required=False)
 @click.option("--strategy", metavar="canary|blue-green|rolling", help="Else the one in system.py, or canary.")
 @click.option("--steps", callback=_steps, metavar="5,25,50,100", help="Percents of the traffic, for a canary.")
 @click.option("--interval", callback=_seconds, metavar="TIME", help="How long each step is watched: 30s.")
@@ -64,13 +65,15 @@ def _percent(ctx: click.Context, parameter: click.Parameter, text: str | None) -
 @system_option
 @click.pass_context
 def command(
-    ctx: click.Context, /, service: str, release: str, detach: bool, as_json: bool, system_file: str | None,
+    ctx: click.Context, /, service: str, release: str | None, detach: bool, as_json: bool, system_file: str | None,
     **wanted: Any,
 ) -> None:  # fmt: skip
     """Roll out a release of a service (a new build of it, if none is named; `dev` is the working tree) while it runs.
 
     Exit codes: 0 promoted, 1 rolled back, 2 not begun: bad input, or refused.
     """
+    if release is not None and not release.strip():
+        raise click.BadParameter("it is empty; leave it out to build one of the working tree", param_hint="RELEASE")
     try:
         rollout, client = _begun(system_path(ctx, system_file), service, release, wanted, quiet=as_json)
     except Trouble as trouble:
@@ -85,7 +88,17 @@ def command(
                 f"{service}: rollout {rollout['number']} of {rollout['release']} has begun; see 'atoll rollouts {service}'"
             )
         return
-    found = follow(client, service, rollout["number"], quiet=as_json)
+    if rollout["stable"] == TREE and not as_json:
+        click.echo(
+            f"{service}: what runs is the working tree (dev), which changes as its files do: do not edit it meanwhile"
+        )
+    try:
+        found = follow(client, service, rollout["number"], quiet=as_json)
+    except KeyboardInterrupt:
+        click.echo(
+            f"{service}: the rollout goes on; 'atoll rollouts {service}' shows it, 'atoll abort {service}' ends it"
+        )
+        raise
     if as_json:
         print_json(found)
     else:
@@ -94,7 +107,7 @@ def command(
 
 
 def _begun(
-    file: Path, service: str, release: str, wanted: dict[str, Any], *, quiet: bool
+    file: Path, service: str, release: str | None, wanted: dict[str, Any], *, quiet: bool
 ) -> tuple[dict[str, Any], Client]:
     """The rollout as it begins. Trouble, if nothing has begun."""
     from atoll.cli.names import service_named
@@ -106,9 +119,21 @@ def _begun(
     _check(system.service(service).rollout, asked)
     client = Client(file)
     client.require_running()
+    _alone(client, service)
     chosen = release or _built(file, service, quiet=quiet)
     order = {"service": service, "release": chosen, "wanted": asked}
     return client.call("POST", "/v1/rollouts", order), client
+
+
+def _alone(client: Client, service: str) -> None:
+    """Another rollout of it is said before anything is built; the supervisor looks once more."""
+    latest = [one for one in client.call("GET", "/v1/rollouts")["rollouts"] if one["service"] == service]
+    if latest and latest[0]["phase"] not in DECIDED:
+        going = latest[0]
+        raise Trouble(
+            f"{service} has rollout {going['number']} of {going['release']} already ({going['phase']}); "
+            f"wait for it, or end it with 'atoll abort {service}'"
+        )
 
 
 def _check(declared: Any, asked: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from atoll.system.trouble import Trouble
 
 if TYPE_CHECKING:
     from atoll.platform.rollout.journal import FolderJournal
+    from atoll.platform.rollout.records import Rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,12 @@ class InUse:
         """A line for each rollout of the release, the oldest first."""
         latest = self.journal.latest(service)
         rollouts = [*reversed(self.journal.earlier(service)), *([latest] if latest is not None else [])]
-        return [f"{one.phase}{f': {one.reason}' if one.reason else ''}" for one in rollouts if one.release == release]
+        return [_note(one) for one in rollouts if one.release == release]
+
+
+def _note(rollout: Rollout) -> str:
+    """What is said of a promoted one as its reason is true of that moment alone."""
+    return rollout.phase if rollout.phase == "promoted" or not rollout.reason else f"{rollout.phase}: {rollout.reason}"
 
 
 def require_nothing_left_over(file: Path) -> None:

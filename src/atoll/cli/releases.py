@@ -47,12 +47,21 @@ def command(
     in_use = InUse.of(file)
     removed = [one for name in wanted for one in shelf.prune(name, keep, in_use.ids(name))] if prune else []
     found = [one for name in wanted for one in shelf.all(name)]
+    hurt = [why for name in wanted for why in shelf.damaged(name).values()]
     if as_json:
-        print_json({"releases": [_facts(one, in_use) for one in found], "removed": [one.id for one in removed]})
+        print_json(
+            {
+                "releases": [_facts(one, in_use) for one in found],
+                "removed": [one.id for one in removed],
+                "damaged": hurt,
+            }
+        )
         return
     for one in removed:
         click.echo(f"removed {one.line()}")
     _show(found, wanted, in_use, file)
+    for line in hurt:
+        click.echo(line, err=True)
 
 
 def _facts(release: Release, in_use: InUse) -> dict[str, Any]:

@@ -16,4 +16,4 @@ from atoll.cli.rollout_verbs import order
 @click.pass_context
 def command(ctx: click.Context, service: str, as_json: bool, system_file: str | None) -> None:
     """Go back to the release before, with one switch: during a rollout, while its old release is warm, or long after."""
-    order(ctx, system_file, service, "rollback", "rollout {number} takes it back", as_json=as_json)
+    order(ctx, system_file, service, "rollback", "rollout {number} takes it back to {back}", as_json=as_json)

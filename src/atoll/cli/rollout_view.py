@@ -59,9 +59,17 @@ def outcome(rollout: dict[str, Any]) -> str:
     name = f"{rollout['service']} rollout {rollout['number']}"
     if rollout["phase"] == "rolled back":
         return f"{name}: {rollout['release']} was rolled back to {rollout['stable']}: {rollout['reason']}"
-    if rollout["phase"] in {"warm", "retiring"}:
-        return f"{name}: {rollout['release']} has all of the traffic; {rollout['stable']} still runs, to go back to"
-    return f"{name}: {rollout['phase']}: {rollout['reason']}"
+    if rollout["phase"] == "warm":
+        kept = f"{rollout['stable']} stays for {rollout['plan']['warm']:g} s, to go back to"
+        return f"{name}: {rollout['release']} has all of the traffic; {kept}"
+    if rollout["phase"] == "retiring":
+        return f"{name}: {rollout['release']} has all of the traffic; {rollout['stable']} drains and ends"
+    return f"{name}: promoted: {rollout['reason']}"
+
+
+def over(rollout: dict[str, Any]) -> bool:
+    """Whether nothing more happens in it."""
+    return rollout["phase"] in {"promoted", "rolled back"}
 
 
 def show(rollout: dict[str, Any]) -> None:

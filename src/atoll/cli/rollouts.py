@@ -10,7 +10,7 @@ import click
 from atoll.cli.client import Client
 from atoll.cli.complete import complete_service
 from atoll.cli.options import json_option, print_json, system_option, system_path
-from atoll.cli.rollout_view import listing, show
+from atoll.cli.rollout_view import listing, over, show
 from atoll.system.trouble import Trouble
 
 
@@ -29,6 +29,11 @@ def command(
     It reads the journal, so that nothing has to run.
     """
     file = system_path(ctx, system_file)
+    if service:
+        from atoll.cli.names import service_named
+        from atoll.system.load import load_system
+
+        service_named(load_system(file), service)
     if svg is not None:
         _draw(file, service, which, svg)
     elif which:
@@ -40,6 +45,8 @@ def command(
             print_json({"rollouts": found_all})
         elif found_all:
             listing(found_all)
+            if any(not over(one) for one in found_all) and not Client(file).runs:
+                click.echo("the system does not run; 'atoll up' goes on with what is not over")
         else:
             click.echo(
                 f"no rollouts{f' of {service}' if service else ''}; begin one with 'atoll deploy {service or 'SERVICE'}'"

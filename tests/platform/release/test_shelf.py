@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -43,13 +44,23 @@ def test_an_empty_shelf_has_no_releases(shelf: Shelf) -> None:
 
 
 def test_a_beginning_of_the_id_is_enough_if_it_is_the_only_one(shelf: Shelf) -> None:
-    first, _ = put(shelf, "ab" + "0" * 10), put(shelf, "ac" + "0" * 10)
-    assert shelf.get("orders", "ab") == first
-    with pytest.raises(Trouble, match=r"orders: 'a' may be a.0000000000, a.0000000000; give more of the id"):
-        shelf.get("orders", "a")
+    first, _ = put(shelf, "aaaab" + "0" * 7), put(shelf, "aaaac" + "0" * 7)
+    assert shelf.get("orders", "aaaab") == first
+    with pytest.raises(Trouble, match=r"orders: 'aaaa' may be aaaa.0000000, aaaa.0000000; give more of the id"):
+        shelf.get("orders", "aaaa")
 
 
-@pytest.mark.parametrize("wanted", ["dead", "", "dev", "../orders", ".lock"])
+@pytest.mark.parametrize(
+    ("slip", "why"), [("a", "may be anything"), ("", "may be anything"), ("7", "rollouts have numbers")]
+)
+def test_a_slip_of_the_finger_is_no_release(shelf: Shelf, slip: str, why: str) -> None:
+    put(shelf, "7a" * 6)
+    put(shelf, "a" * 12)
+    with pytest.raises(Trouble, match=why):
+        shelf.get("orders", slip)
+
+
+@pytest.mark.parametrize("wanted", ["dead", "../orders", ".lock"])
 def test_a_release_that_is_not_there_is_one_line_with_what_to_do(shelf: Shelf, wanted: str) -> None:
     put(shelf, "a" * 12)
     with pytest.raises(Trouble, match=r"there is no release .*'atoll releases orders' lists them"):
@@ -87,10 +98,14 @@ def test_one_build_of_a_service_at_a_time_and_of_others_beside_it(shelf: Shelf) 
 
 
 def test_a_damaged_manifest_is_one_line_that_names_the_remedy(shelf: Shelf) -> None:
-    release = put(shelf, "a" * 12)
+    release, other = put(shelf, "a" * 12), put(shelf, "b" * 12)
     (release.folder / "release.json").write_text("{")
-    with pytest.raises(Trouble, match=f"release.json cannot be read .* remove {release.folder}"):
-        shelf.all("orders")
+    remedy = f"release.json cannot be read .* remove {release.folder}"
+    with pytest.raises(Trouble, match=remedy):
+        shelf.get("orders", "aaaa")
+    (why,) = shelf.damaged("orders").values()
+    assert re.search(remedy, why)
+    assert shelf.all("orders") == (other,)
 
 
 def test_pruning_keeps_the_newest_and_those_in_use(shelf: Shelf) -> None:

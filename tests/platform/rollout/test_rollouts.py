@@ -44,7 +44,7 @@ async def test_a_good_release_is_promoted_step_by_step(desk: Desk) -> None:
     [
         ({"errors": 0.05}, "errors: "),
         ({"within": TWICE}, "p99: "),
-        ({"crashes_after": 3.0}, "restarts: 1 restarts"),
+        ({"crashes_after": 3.0}, "restarts: 1 restart"),
         ({"ready": False}, "ready: 0 of 1 instances are ready"),
         ({"rps": 0.0}, "samples: no data: 0 requests in 30 s, 20 are needed"),
         ({"reached": False}, "samples: no data: its instances did not tell their figures"),

@@ -19,6 +19,7 @@ from atoll.system import Trouble
 _ID = re.compile(r"[0-9a-f]{12}")
 _UNFINISHED = ".unfinished-"  # a build that goes on, or that was killed
 _LOCK = ".lock"
+SHORTEST = 4  # characters of an id that a person may give: fewer may be a slip, and mean any release
 
 
 class Shelf:
@@ -33,10 +34,13 @@ class Shelf:
         return cls(system_file.parent / ".atoll" / "releases")
 
     def all(self, service: str) -> tuple[Release, ...]:
-        """The releases of a service, the newest first."""
-        here = self.folder / service
-        folders = [path for path in here.iterdir() if _ID.fullmatch(path.name)] if here.is_dir() else []
-        return tuple(sorted(map(read_manifest, folders), key=lambda release: release.built, reverse=True))
+        """The releases of a service that can be read, the newest first."""
+        found = [one for one in self._read(service).values() if isinstance(one, Release)]
+        return tuple(sorted(found, key=lambda release: release.built, reverse=True))
+
+    def damaged(self, service: str) -> dict[str, str]:
+        """The others, by their ids: why, and what to do."""
+        return {id_: str(one) for id_, one in self._read(service).items() if isinstance(one, Trouble)}
 
     def get(self, service: str, id_or_prefix: str) -> Release:
         """The release whose id is or begins so; Trouble if there is none, or more than one.
@@ -45,7 +49,16 @@ class Shelf:
         """
         if _ID.fullmatch(id_or_prefix) and (exact := self.find(service, id_or_prefix)) is not None:
             return exact
-        found = [release for release in self.all(service) if id_or_prefix and release.id.startswith(id_or_prefix)]
+        if len(id_or_prefix) < SHORTEST:
+            number = "; rollouts have numbers, releases have ids" if id_or_prefix.isdigit() else ""
+            raise Trouble(
+                f"{service}: {id_or_prefix!r} may be anything; give at least {SHORTEST} characters of the release's id{number}"
+            )
+        found = [release for release in self.all(service) if release.id.startswith(id_or_prefix)]
+        if not found and (
+            hurt := [why for name, why in self.damaged(service).items() if name.startswith(id_or_prefix)]
+        ):
+            raise Trouble(hurt[0])
         if not found:
             raise Trouble(
                 f"{service}: there is no release {id_or_prefix!r}; "
@@ -95,6 +108,11 @@ class Shelf:
                     self._remove(release)
         return leaving
 
+    def _read(self, service: str) -> dict[str, Release | Trouble]:
+        here = self.folder / service
+        folders = [path for path in here.iterdir() if _ID.fullmatch(path.name)] if here.is_dir() else []
+        return {path.name: _manifest(path) for path in folders}
+
     def _remove(self, release: Release) -> None:
         """Out of sight at once, so that nobody finds a half of it."""
         aside = release.folder.with_name(f"{_UNFINISHED}{release.id}")
@@ -106,6 +124,13 @@ class Shelf:
         data.mkdir(mode=0o700, exist_ok=True)
         (data / ".gitignore").write_text("*\n", "utf-8")
         here.mkdir(parents=True, exist_ok=True)
+
+
+def _manifest(folder: Path) -> Release | Trouble:
+    try:
+        return read_manifest(folder)
+    except Trouble as trouble:
+        return trouble
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def _decided(findings: list[Finding], last: bool) -> tuple[Finding, ...]:
 
 def _alive(pair: Pair) -> Iterator[Finding]:
     canary = pair.canary
-    text = f"{canary.restarts} restarts"
+    text = _counted(canary.restarts, "restart")
     yield Finding("restarts", "failed" if canary.restarts else "passed", text)
     well = canary.ready >= max(1, canary.instances)
     yield Finding("ready", "passed" if well else "failed", f"{canary.ready} of {canary.instances} instances are ready")
@@ -119,11 +119,13 @@ def _enough(pair: Pair, limits: Limits) -> Iterator[Finding]:
     if not limits.samples:
         return
     events = pair.canary.handled + pair.canary.failed
-    text = f"{pair.canary.requests:.0f} requests{f' and {events:.0f} events' if events else ''} in {pair.seconds:.0f} s"
+    text = f"{_counted(pair.canary.requests, 'request')}{f' and {events:.0f} events' if events else ''} in {pair.seconds:.0f} s"
     if not pair.reached:
         yield Finding("samples", "unsure", "no data: its instances did not tell their figures")
     elif pair.canary.requests + events < limits.samples:
-        yield Finding("samples", "unsure", f"no data: {text}, {limits.samples} are needed")
+        found = "too little data" if pair.canary.requests + events else "no data"
+        more = "more traffic, a longer interval or larger steps bring them"
+        yield Finding("samples", "unsure", f"{found}: {text}, {limits.samples} are needed; {more}")
     else:
         yield Finding("samples", "passed", text)
 
@@ -161,7 +163,7 @@ def _latency(pair: Pair, limits: Limits, *, last: bool) -> Iterator[Finding]:
         return
     theirs, times = max(theirs, pair.usual_p99), limits.max_p99 * pair.slack
     bound = max(theirs * times, FLOOR)
-    text = f"{_ms(mine)}, {_ms(theirs)} of the stable release's; {_ms(bound)} are allowed"
+    text = f"{_ms(mine)} beside {_ms(theirs)} of the stable release; {_ms(bound)} are allowed"
     moved = _moved(pair, times)
     if moved:
         text += (
@@ -201,6 +203,10 @@ def _events(pair: Pair, limits: Limits) -> Iterator[Finding]:
 
 def _grown(before: float, after: float) -> float:
     return after - before if after >= before else after
+
+
+def _counted(count: float, what: str) -> str:
+    return f"{count:.0f} {what}{'' if round(count) == 1 else 's'}"
 
 
 def _percent(share: float) -> str:

@@ -86,7 +86,7 @@ class Course:
         rollout, plan = self.rollout, self.rollout.plan
         first = plan.steps[min(rollout.step, len(plan.steps) - 1)]
         count = needed(plan, first)
-        self._enter("launching", f"{count} instances of {rollout.release}", share=0)
+        self._enter("launching", f"{count} instance{'' if count == 1 else 's'} of {rollout.release}", share=0)
         await self._try(self._fleet.weigh(rollout.service, {rollout.stable: 100}))
         await self._try(self._fleet.launch(rollout.service, rollout.release, count), within=plan.ready_within)
         self._enter("smoking", "its health and its documents")
@@ -261,7 +261,7 @@ class Course:
     def _heed(self) -> None:
         """What a person asked for meanwhile."""
         if self.rollout.wish == "abort":
-            raise _Back("aborted")
+            raise _Back("rolled back by hand" if self.rollout.phase == "warm" else "aborted")
 
     # ---- telling
 

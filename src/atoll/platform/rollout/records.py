@@ -15,6 +15,7 @@ OVER: frozenset[Phase] = frozenset({"promoted", "rolled back"})
 DECIDED: frozenset[Phase] = OVER | {"warm", "retiring"}  # the new release is the stable one, or all is over
 MOST_POINTS = 1_000
 MOST_ENTRIES = 1_000
+BY_HAND = "by hand"  # the decision of an entry about what a person asked for
 
 
 class Limits(msgspec.Struct, frozen=True):

@@ -9,11 +9,11 @@ from typing import Protocol
 from atoll.platform.rollout.clock import RealClock
 from atoll.platform.rollout.course import Course, Engine
 from atoll.platform.rollout.plan import Wanted, plan_back, plan_of, strategy_of
-from atoll.platform.rollout.records import Plan, Rollout
+from atoll.platform.rollout.records import BY_HAND, Entry, Plan, Rollout
 from atoll.platform.rollout.wishes import Wishes
 from atoll.system import System, Trouble
 
-SHOWN = 8  # characters of a release in a sentence
+PASSING = 30.0  # seconds between two looks at a phase that passes by itself
 
 
 class Releases(Protocol):
@@ -96,32 +96,32 @@ class Rollouts:
         rollout = self._running(service)
         if rollout.phase == "going back":
             raise Trouble(f"{service} is going back to {rollout.stable}; deploy again when it is there")
-        return self._wish(rollout, wish="promote", paused=False)
+        return self._wish(rollout, wish="promote", paused=False, asked="promote")
 
     def pause(self, service: str) -> Rollout:
         """Stay at the present share; it is still watched, and goes back if it turns bad."""
         rollout = self._undecided(service)
-        return self._wish(rollout, wish=rollout.wish, paused=True)
+        return self._wish(rollout, wish=rollout.wish, paused=True, asked="pause")
 
     def resume_paused(self, service: str) -> Rollout:
         """Go on."""
         rollout = self._undecided(service)
         if not rollout.paused:
             raise Trouble(f"the rollout of {service} is not paused")
-        return self._wish(rollout, wish=rollout.wish, paused=False)
+        return self._wish(rollout, wish=rollout.wish, paused=False, asked="resume")
 
     def abort(self, service: str) -> Rollout:
         """Back to the stable release."""
-        return self._wish(self._undecided(service), wish="abort", paused=False)
+        return self._wish(self._undecided(service), wish="abort", paused=False, asked="abort")
 
     async def rollback(self, service: str) -> Rollout:
         """Back to the release before: of a rollout that runs or whose old release is still warm, or by a switch of its own."""
         self._require(service)
         rollout = self._latest.get(service)
+        while rollout is not None and rollout.phase in {"settling", "retiring"}:
+            await self.after(service, rollout.revision, PASSING)  # a moment: the old instances drain
         if rollout is not None and not rollout.over:
-            if rollout.phase in {"settling", "retiring"}:
-                raise Trouble(f"{service} is just {rollout.phase}; ask again in a moment")
-            return self._wish(rollout, wish="abort", paused=False)
+            return self._wish(rollout, wish="abort", paused=False, asked="rollback")
         with self._alone(service):
             stable = self._engine.fleet.stable(service)
             return self._new(
@@ -179,15 +179,18 @@ class Rollouts:
         self._wake.set()
         self._wake = asyncio.Event()
 
-    def _wish(self, rollout: Rollout, *, wish: str, paused: bool) -> Rollout:
-        """Written down before it is heard, so that it outlives us."""
-        before = rollout.wish, rollout.paused
+    def _wish(self, rollout: Rollout, *, wish: str, paused: bool, asked: str = "") -> Rollout:
+        """Written down before it is heard, so that it outlives us. asked: the verb, if it was a person who asked."""
+        before = rollout.wish, rollout.paused, rollout.entries
         rollout.wish, rollout.paused = wish, paused  # type: ignore[assignment]
+        if asked:
+            at = round(max(0.0, self._engine.clock.date() - rollout.began), 3)
+            rollout.entries = [*rollout.entries, Entry(at, rollout.phase, rollout.share, BY_HAND, asked)]
         try:
             self._engine.journal.save(rollout)
         except Trouble:
             if wish != "abort":  # going back is done whatever the disk says
-                rollout.wish, rollout.paused = before
+                rollout.wish, rollout.paused, rollout.entries = before
                 raise
         rollout.revision += 1
         self._wishes[rollout.service].wake()

@@ -1,9 +1,10 @@
-"""The connections to one origin that wait for their next request."""
+"""The connections to one origin."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Protocol
 
 _TIMEOUT = re.compile(r"timeout=(\d{1,6})")
@@ -13,7 +14,6 @@ _EARLIER = 1.0  # seconds before the server closes, by its own word, that we do
 class Pooled(Protocol):
     """A connection, as its pool sees it."""
 
-    idle_since: float
     idle_until: float
 
     @property
@@ -25,21 +25,35 @@ class Pooled(Protocol):
 
 
 class Pool:
-    """Connections of one scheme, host and port. idle: seconds that one is kept without a request."""
+    """Connections of one scheme, host and port. idle: seconds that one is kept without a request.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, secure: bool, host: str, port: int, idle: float) -> None:
+    connecting: how many are being made. closed: whether no more may come. empty: called when there is none left.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        secure: bool,
+        host: str,
+        port: int,
+        idle: float,
+        empty: Callable[[Pool], None],
+    ) -> None:
+        self.loop = loop
         self.secure = secure
         self.host = host
         self.port = port
-        default = 443 if secure else 80
         name = f"[{host}]" if ":" in host else host
-        self.authority = name if port == default else f"{name}:{port}"
-        self.loop = loop
+        self.authority = name if port == (443 if secure else 80) else f"{name}:{port}"
+        self.connecting = 0
+        self.closed = False
         self._idle = idle
+        self._when_empty = empty
         self._waiting: dict[Pooled, None] = {}  # in the order in which they came back
         self._all = set[Pooled]()
         self._sweep: asyncio.TimerHandle | None = None
-        self._empty: asyncio.Future[None] | None = None
+        self._gone: asyncio.Future[None] | None = None
 
     def take(self) -> Pooled | None:
         """The one that was used last; None where a new one is needed."""
@@ -59,9 +73,7 @@ class Pool:
         kept = self._idle
         if keep_alive is not None and (found := _TIMEOUT.search(keep_alive)):
             kept = min(kept, float(found[1]) - _EARLIER)
-        now = self.loop.time()
-        connection.idle_since = now
-        connection.idle_until = now + kept
+        connection.idle_until = self.loop.time() + kept
         self._waiting[connection] = None
         if self._sweep is None:
             self._sweep = self.loop.call_later(self._idle, self._swept)
@@ -70,18 +82,30 @@ class Pool:
         """It is closed."""
         self._waiting.pop(connection, None)
         self._all.discard(connection)
-        if self._empty is not None and not self._all and not self._empty.done():
-            self._empty.set_result(None)
+        self.look()
 
-    async def close(self) -> None:
-        """Closes all of them, also those that are in use."""
+    def look(self) -> None:
+        """Tells whoever asked that nothing is left here."""
+        if self._all or self.connecting:
+            return
+        self._when_empty(self)
         if self._sweep is not None:
             self._sweep.cancel()
-        if self._all:
-            self._empty = self.loop.create_future()
-            for connection in list(self._all):
-                connection.abort()
-            await self._empty
+            self._sweep = None
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+
+    def abort(self) -> None:
+        """Closes all of them at once, also those that are in use; none comes any more."""
+        self.closed = True
+        for connection in list(self._all):
+            connection.abort()
+
+    async def wait(self) -> None:
+        """Until all are gone."""
+        if self._all or self.connecting:
+            self._gone = self.loop.create_future()
+            await self._gone
 
     def _swept(self) -> None:
         now, self._sweep = self.loop.time(), None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from atoll.contracts import Error
 from atoll.resilience import Lost, Unreadable
@@ -73,20 +73,25 @@ class ReplyReader:
         self._unbodied += len(data)
         try:
             self._parser.feed_data(data)
-        except HttpParserError as error:
+        except (HttpParserError, HttpParserUpgrade) as error:
             if not self.ended:
-                raise self._failure or Lost(f"{self._url} answered with something that is no HTTP: {error}") from None
+                refused, self._failure = self._failure, None
+                raise refused or Lost(f"{self._url} answered with something that is no HTTP: {error}") from None
             self.reusable = False  # what was asked for is complete; what follows it is of no use
         if self._unbodied > HEAD_LIMIT and not self.ended:
             raise Unreadable(f"{self._url} answered with more than {HEAD_LIMIT} bytes of headers")
 
-    def eof(self, *, broken: bool) -> None:
-        """The connection has ended; unless it is broken, that ends a body of unknown length. Lost if something is missing."""
-        if self._head_done and not self._length_known and not broken:
+    def end(self, *, delimits: bool) -> None:
+        """There will be no more. delimits: whether that ends a body of unknown length; Lost if something is missing."""
+        if self._head_done and not self._length_known and delimits:
             self.ended, self.reusable = True, False
         if not self.ended:
             half = "its answer was complete" if self._head_done else "it had answered"
             raise Lost(f"the connection to {self._url} broke before {half}")
+
+    def drop(self) -> None:
+        """Nothing more will be read: the parser and this would keep each other alive."""
+        del self._parser
 
     @property
     def keep_alive(self) -> str | None:
@@ -94,8 +99,9 @@ class ReplyReader:
         return self._headers.get("keep-alive")
 
     def whole(self) -> HttpReply:
-        """The reply that has ended."""
-        chunks = self._chunks
+        """The reply that has ended; it is forgotten here, for an idle connection needs no body."""
+        chunks, self._chunks = self._chunks, []
+        self._incoming = self._on_head = None
         return HttpReply(self._status, self._headers, chunks[0] if len(chunks) == 1 else b"".join(chunks))
 
     # What the parser tells. Whatever is raised in here reaches `feed` as an error of the parser.
@@ -108,7 +114,7 @@ class ReplyReader:
         if self._head_done:
             return  # a trailer, which is no header (RFC 9110, section 6.5.1)
         text = _TEXT.get(name) or name.decode("latin-1").lower()
-        found = value.decode("latin-1")
+        found = value.decode("latin-1").rstrip(" \t")
         before = self._headers.get(text)
         self._headers[text] = found if before is None else f"{before}, {found}"
 
@@ -122,7 +128,8 @@ class ReplyReader:
             return  # an interim reply (RFC 9110, section 15.2): what counts comes after it
         headers = self._headers
         self._head_done = True
-        self._length_known = "content-length" in headers or "transfer-encoding" in headers
+        coding = headers.get("transfer-encoding", "")
+        self._length_known = coding.lower().endswith("chunked") or (not coding and "content-length" in headers)
         if self._bodiless:  # what followed would be taken for a body, so nothing may follow
             self.ended, self.reusable = True, False
         elif self._on_head is not None:
@@ -133,6 +140,8 @@ class ReplyReader:
     def on_body(self, body: bytes) -> None:
         if self.ended:
             return
+        if not self._head_done:
+            self._refuse("sent an interim reply with a body")
         self._unbodied = 0
         if self._incoming is not None:
             self._incoming.take(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 import threading
@@ -12,13 +13,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
 from atoll.contracts import BadGateway, DeadlineExceeded
 from atoll.platform.gateway import development_certificate
 from atoll.resilience import Lost, NotSent, Unreadable
-from atoll.transport.http.client.httptools import HttptoolsClient, connection
+from atoll.transport.http.client.httptools import HttptoolsClient, client
+from atoll.transport.http.client.httptools.connection import Connection
 from atoll.transport.http.client.port import HttpReply
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -278,28 +281,42 @@ async def test_what_comes_while_nobody_asks_is_no_reply_to_the_next_request(http
         assert (await http.send("GET", url, {})).body == b"hi"
 
 
-async def test_a_connection_that_the_server_closed_meanwhile_is_not_used(
-    http: HttptoolsClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "UNSURE", 0.0)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def held(listener: socket.socket, after: bytes, said: threading.Event) -> threading.Thread:
+    """A server that answers two requests; on the first connection more comes of it while the client's loop is held."""
 
-        def serve() -> None:
-            for _ in range(2):
-                accepted, _ = listener.accept()
+    def serve() -> None:
+        for _ in range(2):
+            accepted, _address = listener.accept()
+            with accepted:
                 accepted.recv(65536)
                 accepted.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
-                if closing.wait(20):
-                    accepted.close()
-                    closed.set()
+                if not said.is_set():
+                    answered.wait(20)
+                    accepted.sendall(after)
+                    if after:
+                        said.set()
+                        with suppress(OSError):
+                            accepted.recv(65536)
+            said.set()
 
-        closing, closed = threading.Event(), threading.Event()
-        server = threading.Thread(target=serve)
-        server.start()
+    answered = threading.Event()
+    thread = threading.Thread(target=serve)
+    thread.answered = answered  # type: ignore[attr-defined]
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("after", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"])
+async def test_what_came_while_the_loop_was_held_is_seen_before_the_next_request(
+    http: HttptoolsClient, after: bytes
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        said = threading.Event()
+        server = held(listener, after, said)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         assert (await http.send("GET", url, {})).body == b"hi"
-        closing.set()
-        assert closed.wait(20)  # the event loop has had no chance to see it
+        server.answered.set()  # type: ignore[attr-defined]
+        assert said.wait(20)  # the event loop has had no chance to see it
         assert (await http.send("POST", url, {}, b"x")).body == b"hi"
         server.join()
 
@@ -486,3 +503,300 @@ async def test_a_certificate_that_nobody_vouches_for_is_not_taken(
         assert (await trusting.send("GET", url, {})).body == b"hi"
     await trusting.close()
     server.close()
+
+
+def pooled(http: HttptoolsClient) -> list[Connection]:
+    """All of its connections."""
+    return [one for pool in http._pools.values() for one in pool._all]  # type: ignore[misc]
+
+
+async def steps(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def always(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.readuntil(b"\r\n\r\n"):
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
+
+
+async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        await reader.read()
+
+
+async def test_nothing_is_left_of_a_connection_whose_making_was_cancelled_or_ran_out_of_time() -> None:
+    async with answering(always) as url:
+        for turns in range(8):
+            http = HttptoolsClient()
+            asking = asyncio.create_task(http.send("GET", url, {}))
+            await steps(turns)
+            asking.cancel()
+            await asyncio.wait({asking})
+            await asyncio.wait_for(http.close(), 20)
+        for turn in range(50):
+            http = HttptoolsClient(connect=0.00005 * (turn % 25))
+            with suppress(NotSent):
+                await http.send("GET", url, {})
+            await asyncio.wait_for(http.close(), 20)
+
+
+async def test_closing_ends_what_is_being_connected_too() -> None:
+    async with answering(always) as url:
+        for turns in range(1, 6):
+            http = HttptoolsClient()
+            asking = asyncio.create_task(http.send("GET", url, {}))
+            await steps(turns)
+            await http.close()
+            with suppress(NotSent, Lost):
+                assert (await asking).body == b"hi"
+            assert not pooled(http)
+
+
+async def test_a_close_that_is_cut_off_has_closed_every_origin() -> None:
+    open_ones: list[asyncio.StreamWriter] = []
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_ones.append(writer)
+        await always(reader, writer)
+
+    http = HttptoolsClient()
+    async with answering(keep) as one, answering(keep) as other:
+        await http.send("GET", one, {})
+        await http.send("GET", other, {})
+        closing = asyncio.create_task(http.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait({closing})
+        while not all(writer.transport.is_closing() for writer in open_ones):
+            await asyncio.sleep(0)
+        assert len(open_ones) == 2
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_client_of_a_loop_that_is_over_works_and_closes_in_another(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def twice(http: HttptoolsClient, *, close: bool) -> None:
+        async with answering(always) as url:
+            assert (await http.send("GET", url, {})).body == b"hi"
+            if close:
+                await http.close()
+
+    http = HttptoolsClient()
+    for close in (False, True):
+        loop = new_loop()
+        try:
+            loop.run_until_complete(twice(http, close=close))
+        finally:
+            loop.close()
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_our_own_closing_does_not_complete_a_body_without_a_length(streamed: bool) -> None:
+    begun = asyncio.Event()
+
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n[1, 2")
+        begun.set()
+        await silent(reader, writer)
+
+    async def ask(url: str) -> None:
+        if not streamed:
+            await http.send("GET", url, {})
+        async with http.stream("GET", url, {}) as reply:
+            _ = [chunk async for chunk in reply.chunks]
+
+    http = HttptoolsClient()
+    async with answering(half) as url:
+        asking = asyncio.create_task(ask(url))
+        await begun.wait()
+        while not any(one._reader._head_done for one in pooled(http)):
+            await asyncio.sleep(0)
+        await http.close()
+        with pytest.raises(Lost):
+            await asking
+
+
+async def test_an_end_without_a_word_completes_nothing_over_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = development_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.certificate, made.key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.certificate))
+
+    def serve() -> None:
+        accepted, _ = listener.accept()
+        secure = context.wrap_socket(accepted, server_side=True)
+        secure.recv(65536)
+        secure.sendall(b"HTTP/1.1 200 OK\r\n\r\n[1, 2")
+        socket.socket(fileno=secure.detach()).close()
+
+    http = HttptoolsClient()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve)
+        server.start()
+        with pytest.raises(Lost):
+            await http.send("GET", f"https://localhost:{listener.getsockname()[1]}/", {})
+        server.join()
+    await http.close()
+
+
+@pytest.mark.parametrize(
+    "reply", [b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno", b"HTTP/1.0 413 X\r\n\r\nno"]
+)
+async def test_an_early_answer_ends_what_is_still_being_sent(http: HttptoolsClient, reply: bytes) -> None:
+    answered = asyncio.Event()
+
+    async def early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # of asyncio's StreamWriter's transport
+        writer.write(reply)
+        if b"length" not in reply:
+            writer.write_eof()
+        await answered.wait()
+
+    async with answering(early) as url:
+        assert (await http.send("POST", url, {}, bytes(20_000_000))).status == 413
+        while pooled(http):
+            await asyncio.sleep(0)
+        answered.set()
+
+
+@pytest.mark.parametrize(
+    ("end", "line"),
+    [
+        ("?q=1", b"GET /?q=1 HTTP/1.1"), ("#part", b"GET / HTTP/1.1"), ("?q=/x", b"GET /?q=/x HTTP/1.1"), ("", b"GET / HTTP/1.1"),
+    ],
+)  # fmt: skip
+async def test_a_target_begins_with_a_slash(http: HttptoolsClient, end: str, line: bytes) -> None:
+    assert (await heard(http, "GET", end, {})).split(b"\r\n")[0] == line
+
+
+async def test_all_ways_to_write_an_origin_share_its_connections(http: HttptoolsClient) -> None:
+    connections = 0
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await always(reader, writer)
+
+    async with answering(keep) as url:
+        for one in (url, url.replace("http", "HTTP"), url.rstrip("/"), f"{url.rstrip('/')}?q=1", f"{url}x/y"):
+            assert (await http.send("GET", one, {})).body == b"hi"
+    assert connections == 1
+
+
+async def test_an_interim_reply_adds_nothing_to_the_body(http: HttptoolsClient) -> None:
+    with pytest.raises((Lost, Unreadable)):
+        await answers(http, b"HTTP/1.1 104 X\r\ncontent-length: 4\r\n\r\nevil" + b"HTTP/1.1 204 No\r\n\r\n", "GET")
+
+
+async def test_an_idle_connection_keeps_no_body_and_an_origin_without_any_is_forgotten() -> None:
+    http = HttptoolsClient()
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" + bytes(100_000))
+        await silent(reader, writer)
+
+    async with answering(once) as url:
+        await http.send("GET", url, {})
+        (one,) = pooled(http)
+        assert not one._reader._chunks
+        one.abort()
+        while pooled(http):
+            await asyncio.sleep(0)
+        assert not http._pools
+    await http.close()
+
+
+async def test_a_stream_that_was_left_ends_whoever_still_reads_it(http: HttptoolsClient) -> None:
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nhi")
+        await silent(reader, writer)
+
+    first = asyncio.Event()
+
+    async def read(chunks: AsyncIterator[bytes]) -> None:
+        async for _ in chunks:
+            first.set()
+
+    async with answering(half) as url:
+        async with http.stream("GET", url, {}) as reply:
+            reading = asyncio.create_task(read(reply.chunks))
+            await first.wait()
+        with pytest.raises(Lost):
+            await asyncio.wait_for(reading, 20)
+        async with http.stream("HEAD", url, {}) as reply:
+            assert [chunk async for chunk in reply.chunks] == []
+
+
+async def test_the_callers_headers_replace_the_clients_own(http: HttptoolsClient) -> None:
+    given = {"host": "other", "User-Agent": "me", "Accept": "text/plain"}
+    lines = (await heard(http, "GET", "/", given)).lower().split(b"\r\n")
+    assert sorted(line for line in lines[1:] if line) == [b"accept: text/plain", b"host: other", b"user-agent: me"]
+
+
+@pytest.mark.parametrize("name", ["x: 1; y", "", "x y", "content-length", "Transfer-Encoding", "x\n"])
+async def test_a_name_that_is_none_or_not_the_callers_is_refused(http: HttptoolsClient, name: str) -> None:
+    with pytest.raises(ValueError, match="header"):
+        await http.send("POST", "http://127.0.0.1:9/", {name: "7"}, b"body")
+
+
+@pytest.mark.parametrize("method", ["GET /evil HTTP/1.1", "", "G\tT"])
+async def test_a_method_that_is_none_is_refused(http: HttptoolsClient, method: str) -> None:
+    with pytest.raises(ValueError, match="method"):
+        await http.send(method, "http://127.0.0.1:9/", {})
+
+
+async def test_white_space_at_the_end_is_no_part_of_a_value(http: HttptoolsClient) -> None:
+    found, _ = await answers(http, b"HTTP/1.1 200 OK\r\nretry-after: 3 \t\r\ncontent-length: 0\r\n\r\n", "GET")
+    assert found[0].headers["retry-after"] == "3"
+
+
+async def test_failures_leave_nothing_for_the_collector() -> None:
+    async def never(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+
+    http = HttptoolsClient()
+    async with answering(never) as url:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(10):
+                with suppress(Lost):
+                    await http.send("GET", url, {})
+            await steps(20)
+            alive = [one for one in gc.get_objects() if isinstance(one, (Connection, Lost))]
+            assert len(alive) <= 2
+            del alive
+        finally:
+            gc.enable()
+    await http.close()
+
+
+async def test_what_follows_a_reply_is_not_an_error_of_the_loop(http: HttptoolsClient) -> None:
+    said: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    odd = b"HTTP/1.1 101 S\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"
+    found, _ = await answers(http, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi" + odd, "GET", "GET")
+    assert [one.body for one in found] == [b"hi", b"hi"]
+    assert not said
+
+
+async def test_the_next_address_of_a_name_is_tried_when_the_first_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def both(_loop: object, _host: str, _port: int) -> list[str]:
+        return ["127.0.0.2", "127.0.0.1"]
+
+    monkeypatch.setattr(client, "_resolved", both)
+    http = HttptoolsClient()
+    async with answering(always) as url:
+        found = await http.send("GET", url.replace("127.0.0.1", "service.internal"), {})
+        assert found.body == b"hi"
+    await http.close()
