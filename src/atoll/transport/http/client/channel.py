@@ -29,6 +29,7 @@ from atoll.transport.http.client.reading import ReplyReader
 from atoll.transport.http.client.writing import Written, writer_for
 
 OPENING = 5.0  # seconds for the first answer of a stream
+MOST_PROBLEM = 65_536  # bytes of what a callee says instead of a stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +154,7 @@ class HttpChannel:
                 if attempt is not None:
                     attempt.status = reply.status
                 if not 200 <= reply.status < 300:
-                    body = b"".join([chunk async for chunk in reply.chunks])
-                    raise plan.reader.error(HttpReply(reply.status, reply.headers, body))
+                    raise plan.reader.error(HttpReply(reply.status, reply.headers, await _problem_in(reply)))
                 if not reply.headers.get("content-type", "").startswith("text/event-stream"):
                     raise BadGateway("the reply is no event stream")
                 kept: AsyncExitStack = request.scope[AsyncExitStack]
@@ -162,6 +162,16 @@ class HttpChannel:
             return reply
 
         return open_stream
+
+
+async def _problem_in(reply: HttpStream) -> bytes:
+    """The body of a reply that is no stream but an error, as much of it as a problem document may need."""
+    body = b""
+    async for chunk in reply.chunks:
+        body += chunk
+        if len(body) > MOST_PROBLEM:
+            break
+    return body
 
 
 def _attempt_in(stack: AsyncExitStack, plan: _Plan, request: Request, headers: dict[str, str]) -> Attempt | None:
