@@ -5,7 +5,8 @@
 NAME: checkout, quote, gateway, service, messaging, layers, startup, telemetry. Every round starts a candidate anew, on empty
 data, and warms it up; it counts only if its answers were right (checkout: each accepted order confirmed and captured exactly
 once). It prints medians, with the least and the most in brackets, and keeps everything in bench/results; `python -m bench
-report FILE...` writes that into the docs. scale: scale-instances, scale-services, scale-outbox and scale-rows (docs/scale.md).
+report FILE...` writes that into the docs. dashboard, event_store, soak, telemetry_checkout: benchmarks that compare nothing, with a
+`--help` of their own. scale: scale-instances, scale-services, scale-outbox and scale-rows (docs/scale.md).
 """
 
 from __future__ import annotations
@@ -99,15 +100,22 @@ def found(bench: Bench, name: str) -> Entrant:
     return known[name]
 
 
+def count(text: str) -> int:
+    """At least one."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
+    return int(text)
+
+
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("kind", nargs="?", choices=(*BENCHES, "scale"))
     parser.add_argument("--against", help="what to compare with, a list; all: whatever can run here")
-    parser.add_argument("--orders", "--requests", type=int, help="of a round; default: 10,000")
-    parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--seconds", type=float, help="of a round, where the load lasts for a time")
-    parser.add_argument("--rounds", type=int, help="default: 3")
+    parser.add_argument("--orders", "--requests", type=count, help="of a round; default: 10,000")
+    parser.add_argument("--connections", type=count, default=64)
+    parser.add_argument("--seconds", type=count, help="of a round, where the load lasts for a time")
+    parser.add_argument("--rounds", type=count, help="default: 3")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)

@@ -165,6 +165,25 @@ def test_without_anything_to_compare_with_it_says_what_to_do(demo: Path) -> None
     assert "'atoll contract snapshot payments'" in line
 
 
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [("orders/src", "holds no openapi.json or asyncapi.json of orders"), ("other", "is of payments, not of orders")],
+)
+def test_a_folder_without_that_services_contract_lets_nothing_pass(demo: Path, folder: str, why: str) -> None:
+    (demo / "other").mkdir()
+    (demo / "other" / "openapi.json").write_text(
+        '{"openapi": "3.1.0", "info": {"title": "payments", "version": "1"}, "paths": {}}'
+    )
+    done = atoll(demo, "contract", "check", "orders", "--against", folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert why in line
+
+
+def test_no_changes_are_said_to_be_none(demo: Path) -> None:
+    assert "no changes" in atoll(demo, "contract", "diff", "orders").stdout
+
+
 def test_a_snapshot_that_is_broken_is_one_line(demo: Path) -> None:
     (demo / "orders" / "contract" / "asyncapi.json").write_text("{")
     done = atoll(demo, "contract", "check", "orders")

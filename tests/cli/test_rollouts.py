@@ -67,6 +67,7 @@ def rolled_back(folder: Path) -> Path:
         (["web", "--strategy", "purple"], "there is no strategy 'purple'; take canary, blue-green, rolling"),
         (["web", "--strategy", "rolling", "--steps", "5,100"], "steps is nothing that rolling has"),
         (["web"], "the system does not run; start it with 'atoll up'"),
+        (["web", ""], "it is empty; leave it out to build one of the working tree"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(folder: Path, arguments: list[str], line: str) -> None:
@@ -103,6 +104,17 @@ def test_one_is_drawn(rolled_back: Path) -> None:
     drawn = (rolled_back / "out.svg").read_text("utf-8")
     assert "web, rollout 2: canary, rolled back" in drawn
     assert drawn.count("<polyline") == 5
+
+
+def test_a_path_that_cannot_be_written_is_one_line(rolled_back: Path) -> None:
+    done = atoll(rolled_back, "rollouts", "web", "2", "--svg", "nowhere/out.svg")
+    assert (done.returncode, done.stderr) == (1, "nowhere/out.svg: no such file or directory; look at the path\n")
+
+
+def test_rollouts_of_a_service_that_is_none_are_refused(rolled_back: Path) -> None:
+    done = atoll(rolled_back, "rollouts", "wep")
+    assert done.returncode != 0
+    assert "there is no service 'wep'" in done.stderr
 
 
 def test_what_there_never_was_is_one_line(rolled_back: Path) -> None:

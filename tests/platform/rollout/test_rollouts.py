@@ -198,6 +198,34 @@ async def test_rollback_after_the_end_returns_to_the_release_before(desk: Desk) 
     assert [one.number for one in rollouts.history("orders")] == [2, 1]
 
 
+async def test_rollback_in_the_moment_in_which_the_old_instances_drain_waits_for_it(desk: Desk) -> None:
+    rollouts = desk.open()
+    asked: list[asyncio.Task[Rollout]] = []
+
+    def before(act: str) -> None:
+        if act == "retire" and not asked:
+            assert rollouts.latest()["orders"].phase == "retiring"
+            asked.append(asyncio.ensure_future(rollouts.rollback("orders")))
+
+    desk.world.fleet.before = before
+    await rollouts.begin("orders", "new")
+    await ended(rollouts)
+    assert (await asked[0]).number == 2
+    found = await ended(rollouts)
+    assert (found.number, found.release, found.phase) == (2, "old", "promoted")
+
+
+async def test_what_people_ask_for_is_an_entry(desk: Desk) -> None:
+    rollouts = desk.open()
+    desk.world.clock.at(4.0, lambda: rollouts.pause("orders"))
+    desk.world.clock.at(50.0, lambda: rollouts.resume_paused("orders"))
+    desk.world.clock.at(52.0, lambda: rollouts.promote("orders"))
+    await rollouts.begin("orders", "new")
+    found = await ended(rollouts)
+    by_hand = [(entry.at, entry.text) for entry in found.entries if entry.decision == "by hand"]
+    assert by_hand == [(4.0, "pause"), (50.0, "resume"), (52.0, "promote")]
+
+
 async def test_rollback_of_what_has_no_past_is_refused(desk: Desk) -> None:
     with pytest.raises(Trouble, match="has run nothing but old"):
         await desk.open().rollback("orders")
