@@ -5,8 +5,8 @@
 NAME: checkout, quote, gateway, service, messaging, layers, startup, telemetry. Every round starts a candidate anew, on empty
 data, and warms it up; it counts only if its answers were right (checkout: each accepted order confirmed and captured exactly
 once). It prints medians, with the least and the most in brackets, and keeps everything in bench/results; `python -m bench
-report FILE...` writes that into the docs. dashboard, event_store, soak, telemetry_checkout: benchmarks that compare nothing, with a
-`--help` of their own. scale: scale-instances, scale-services, scale-outbox and scale-rows (docs/scale.md).
+report FILE...` writes that into the docs. scale: scale-instances, scale-services, scale-outbox and scale-rows (docs/scale.md).
+dashboard, event_store, soak, telemetry_checkout compare nothing, and have a `--help` of their own.
 """
 
 from __future__ import annotations

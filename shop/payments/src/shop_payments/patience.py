@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from shop_contracts import ProviderUnavailable
 from shop_payments.provider import CardCharge, Decision, PaymentProvider
+
+T = TypeVar("T")
 
 
 class InTime:
@@ -19,28 +21,23 @@ class InTime:
 
     async def check(self, charge: CardCharge) -> Decision:
         """See `PaymentProvider`."""
-        async with self._patience():
-            return await self._provider.check(charge)
+        return await self._answer(self._provider.check(charge))
 
     async def charge(self, charge: CardCharge) -> Decision:
         """See `PaymentProvider`."""
-        async with self._patience():
-            return await self._provider.charge(charge)
+        return await self._answer(self._provider.charge(charge))
 
     async def refund(self, key: str, refund_key: str, amount: int) -> None:
         """See `PaymentProvider`."""
-        async with self._patience():
-            await self._provider.refund(key, refund_key, amount)
+        await self._answer(self._provider.refund(key, refund_key, amount))
 
     async def void(self, key: str) -> None:
         """See `PaymentProvider`."""
-        async with self._patience():
-            await self._provider.void(key)
+        await self._answer(self._provider.void(key))
 
-    @asynccontextmanager
-    async def _patience(self) -> AsyncIterator[None]:
+    async def _answer(self, asked: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(self._seconds):
-                yield
+                return await asked
         except TimeoutError:
             raise ProviderUnavailable(f"the acquirer did not answer in {self._seconds:g} s; ask again") from None

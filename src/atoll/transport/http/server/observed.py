@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from atoll.contracts import Error, Operation
 from atoll.service.tracing import SERVER, SpanPlan, Value, current_span, current_tracer
@@ -89,7 +89,9 @@ def trace_context(exchange: Exchange) -> Mapping[str, str] | None:
     raw = exchange.headers.raw
     if _PARENT not in raw:
         return None
-    pairs: Iterable[tuple[bytes, bytes]] = exchange.scope["headers"]
+    pairs: list[tuple[bytes, bytes]] = exchange.scope["headers"]
+    if len(raw) == len(pairs):
+        return exchange.headers  # nearly always: no header came twice
     found = [value for name, value in pairs if name == _PARENT]
     if len(found) != 1:
         return None
