@@ -77,11 +77,54 @@ async def test_one_that_hangs_is_given_up_and_holds_no_thread_that_others_need(m
         thread.join()
 
 
-async def test_a_rollout_that_is_told_to_stop_is_not_a_failed_check() -> None:
-    began = asyncio.Event()
+async def test_an_awaited_one_that_blocks_its_loop_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_checks, "LIMIT", 0.05)
+    go = threading.Event()
+
+    async def hangs(_: Window) -> None:
+        await asyncio.sleep(0)
+        go.wait(20)  # were it on this loop, nobody could let it go on
+
+    assert await ask((hangs,), WINDOW) == (Finding("hangs", "failed", "took longer than 0 s"),)
+    go.set()
+
+
+async def test_an_awaited_one_that_is_late_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_checks, "LIMIT", 0.05)
+    ended = threading.Event()
 
     async def waits(_: Window) -> None:
-        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    assert await ask((waits,), WINDOW) == (Finding("waits", "failed", "took longer than 0 s"),)
+    assert await asyncio.to_thread(ended.wait, 20)
+
+
+async def test_a_reason_is_made_of_words_beside_the_loop_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_checks, "LIMIT", 0.05)
+    go = threading.Event()
+
+    class Slow:
+        def __str__(self) -> str:
+            go.wait(20)
+            return "slow"
+
+    def says(_: Window) -> Slow:
+        return Slow()
+
+    assert await ask((says,), WINDOW) == (Finding("says", "failed", "took longer than 0 s"),)
+    go.set()
+
+
+async def test_a_rollout_that_is_told_to_stop_is_not_a_failed_check() -> None:
+    began = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def waits(_: Window) -> None:
+        loop.call_soon_threadsafe(began.set)
         await asyncio.Event().wait()
 
     asking = asyncio.ensure_future(ask((waits,), WINDOW))
