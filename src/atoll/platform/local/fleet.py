@@ -10,12 +10,12 @@ import msgspec
 
 from atoll.platform.gateway import Shadow
 from atoll.platform.local.instances import Instance
-from atoll.platform.local.measuring import Counted, Growing, of_envoy, of_page, requests_and_errors
+from atoll.platform.local.measuring import Counted, Growing, at_the_gateway, of_envoy, read_page, requests_and_errors
 from atoll.platform.local.probes import Answer, ask
 from atoll.platform.local.publishing import Publishing
 from atoll.platform.local.registry import Registry
 from atoll.platform.local.services import ServiceRunner
-from atoll.platform.rollout.fleet import Reading
+from atoll.platform.rollout.fleet import LOOK_WITHIN, Reading
 from atoll.system import Service, Trouble
 
 KNOWN_WITHIN = 2.0  # seconds for callers to come back for the next change; one that hangs holds nobody up
@@ -108,12 +108,14 @@ class LocalFleet:
             await self.shadow(service, release, 0)
         await self._runner(service).retire(release)
 
-    async def measure(self, service: str) -> Mapping[str, Reading]:
-        """A reading of each release that runs."""
+    async def measure(self, service: str, within: float = LOOK_WITHIN) -> Mapping[str, Reading]:
+        """A reading of each release that runs. All are asked at once; what does not answer in time was not reached."""
         runner = self._runner(service)
         instances = list(runner.instances)
-        reached = await asyncio.gather(*(self._look(runner.service, instance) for instance in instances))
-        gateway = await self._look_at_the_gateway(service, instances)
+        gateway, *reached = await asyncio.gather(
+            self._look_at_the_gateway(service, instances, within),
+            *(self._look(runner.service, instance, within) for instance in instances),
+        )
         living = {one for each in self._runners.values() for one in each.instances} | set(instances)
         for gone in self._growing.keys() - living:
             del self._growing[gone]
@@ -128,38 +130,53 @@ class LocalFleet:
             for release in _releases(instances)
         }
 
-    async def _look(self, service: Service, instance: Instance) -> bool:
-        """Whether a ready instance could be asked; a program that has no page of metrics is asked at the gateway alone."""
-        growing = self._growing.setdefault(instance, Growing())
+    async def _look(self, service: Service, instance: Instance, within: float) -> bool:
+        """Whether a ready instance told its figures; one that ended meanwhile is not missed."""
         if instance.keeper.phase != "ready":
+            self._counts_of(instance)
             return True
+        try:
+            async with asyncio.timeout(within):
+                return await self._ask(service, instance, within) or instance.keeper.phase != "ready"
+        except (TimeoutError, ValueError):
+            return False  # the reading says so
+
+    async def _ask(self, service: Service, instance: Instance, within: float) -> bool:
+        """Ask for its page; a program that has none is asked at the gateway alone. ValueError for a page that is none."""
+        growing = self._counts_of(instance)
         answer = await ask(f"{instance.url}/metrics")
-        if answer is None or (answer.status != _OK and service.serve):
-            return instance.keeper.phase != "ready"  # it ended meanwhile
-        if answer.status == _OK:
-            try:
-                growing.see(of_page(answer.body.decode(errors="replace")))
-            except ValueError:
-                return False  # the reading says so
+        if answer is None:
+            return False
+        if answer.status != _OK:
+            return not service.serve
+        if not answer.whole:
+            return False
+        growing.see(await read_page(answer.body, within))
         return True
 
-    async def _look_at_the_gateway(self, service: str, instances: list[Instance]) -> bool:
+    def _counts_of(self, instance: Instance) -> Growing:
+        return self._growing.setdefault(instance, Growing())
+
+    async def _look_at_the_gateway(self, service: str, instances: list[Instance], within: float) -> bool:
         try:
-            counts = await self._envoy_counts(service)
-        except Trouble:
+            async with asyncio.timeout(within):
+                counts = await self._envoy_counts(service)
+        except (Trouble, TimeoutError):
             return False  # the reading says so
         for instance in instances:
             if (found := counts.get(urlsplit(instance.url).netloc)) is not None:
-                self._growing[instance].see(of_envoy(found))
+                self._counts_of(instance).see(of_envoy(found))
         return True
 
     def _reading(self, now: float, instances: list[Instance], *, reached: bool) -> Reading:
         together = Counted()
-        requests = errors = 0.0
+        requests = errors = there = failed_there = 0.0
         for instance in instances:
-            total = self._growing[instance].total()
+            total = self._counts_of(instance).total()
             asked, failed = requests_and_errors(total)
             requests, errors = requests + asked, errors + failed
+            asked, failed = at_the_gateway(total)
+            there, failed_there = there + asked, failed_there + failed
             for name, value in total.counts.items():
                 together.add(name, value)
         return Reading(
@@ -173,6 +190,8 @@ class LocalFleet:
             together["handled"],
             together["failed"],
             reached,
+            there,
+            failed_there,
         )
 
     def _runner(self, service: str) -> ServiceRunner:

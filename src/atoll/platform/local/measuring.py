@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import inf
+
+from atoll.platform.local.metrics_page import never, samples
+from atoll.platform.rollout.fleet import MOST_COUNTED
 
 REQUESTS = "http_server_request_duration_seconds"
 SHADOWS = "atoll_shadow_request_duration_seconds"  # copies of requests: of no use but to judge a release by
 EVENTS = "messaging_process_duration_seconds"
-_LINE = re.compile(r"^(?P<name>[a-z_]+)\{(?P<labels>.*)\} (?P<value>\S+)")
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+MOST_BOUNDS = 500  # of durations, told by one instance in its life; all of them are added up and sorted at each look
 _OF_ENVOY = "envoy:"
 
 
@@ -29,8 +31,11 @@ class Counted:
 
     def buckets(self) -> dict[float, float]:
         """Upper bound in seconds -> requests that took at most so long."""
-        found = {float(name[3:]): value for name, value in self.counts.items() if name.startswith("le:")}
-        return dict(sorted(found.items()))
+        return dict(sorted((float(name[3:]), self.counts[name]) for name in _bounds(self.counts)))
+
+
+def _bounds(counts: Mapping[str, float]) -> set[str]:
+    return {name for name in counts if name.startswith("le:")}
 
 
 class Growing:
@@ -41,7 +46,9 @@ class Growing:
         self._last: dict[str, float] = {}
 
     def see(self, counted: Counted) -> None:
-        """What its process says now."""
+        """What its process says now. ValueError, and nothing is taken over, if that is too much to keep."""
+        if len(_bounds(self._last) | _bounds(counted.counts)) > MOST_BOUNDS:
+            raise ValueError(f"more than {MOST_BOUNDS} different bounds of durations")
         for name, value in counted.counts.items():
             before = self._last.get(name, 0.0)
             if value < before:
@@ -54,14 +61,25 @@ class Growing:
         return Counted({name: self._ended.get(name, 0.0) + self._last.get(name, 0.0) for name in names})
 
 
-def of_page(text: str) -> Counted:
+async def read_page(body: bytes, within: float) -> Counted:
+    """The counts of a page, read beside the event loop. ValueError as in `of_page`; TimeoutError after ``within`` seconds."""
+    given_up = threading.Event()
+    try:
+        async with asyncio.timeout(within):
+            return await asyncio.to_thread(lambda: of_page(body.decode(errors="replace"), given_up.is_set))
+    finally:
+        given_up.set()  # a thread cannot be ended from outside
+
+
+def of_page(text: str, given_up: Callable[[], bool] = never) -> Counted:
     """The counts of a page of metrics: requests, errors, handled, failed and ``le:<seconds>``.
 
-    ValueError for what is no count: below zero, infinite, or no number. A release is not judged by such a page.
+    ValueError for what is no count, each alone or all together: below zero, more than can be counted, or no number. A release is
+    not judged by such a page. given_up: whether nobody waits for it any more.
     """
     counted = Counted()
-    for name, labels, value in _samples(text):
-        name = name.replace(SHADOWS, REQUESTS)
+    for name, labels, told in samples(text, (REQUESTS, SHADOWS, EVENTS), given_up):
+        name, value = name.replace(SHADOWS, REQUESTS), _count(name, told)
         if name == f"{REQUESTS}_bucket":
             counted.add(f"le:{_bound(labels.get('le', '+Inf'))}", value)
         elif name == f"{REQUESTS}_count":
@@ -69,6 +87,8 @@ def of_page(text: str) -> Counted:
             counted.add("errors", value if labels.get("http_response_status_code", "").startswith("5") else 0.0)
         elif name == f"{EVENTS}_count":
             counted.add("failed" if labels.get("error_type") else "handled", value)
+    for name, total in counted.counts.items():
+        _require_count(name, total, f"{total:g}")
     return counted
 
 
@@ -78,7 +98,7 @@ def of_envoy(counts: Mapping[str, int]) -> Counted:
 
 
 def requests_and_errors(total: Counted) -> tuple[float, float]:
-    """All requests to an instance, and those of them that failed.
+    """All requests to an instance, and those of them that failed; calls from inside are known from its own page alone.
 
     A process that dies takes with it what it counted, and never counted what it did not answer; the gateway did.
     """
@@ -87,17 +107,20 @@ def requests_and_errors(total: Counted) -> tuple[float, float]:
     return requests, total["errors"] + unanswered
 
 
-def _samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:
-    for line in text.splitlines():
-        if line.startswith((REQUESTS, SHADOWS, EVENTS)) and (found := _LINE.match(line)) is not None:
-            yield found["name"], dict(_LABEL.findall(found["labels"])), _count(found["name"], found["value"])
+def at_the_gateway(total: Counted) -> tuple[float, float]:
+    """The same of what came through the gateway, which no page of metrics can make look better."""
+    return total[f"{_OF_ENVOY}rq_total"], total[f"{_OF_ENVOY}rq_error"]
 
 
 def _count(name: str, text: str) -> float:
     value = float(text)
-    if not 0 <= value < inf:
-        raise ValueError(f"{name} is {text}, which is no count")
+    _require_count(name, value, text)
     return value
+
+
+def _require_count(name: str, value: float, text: str) -> None:
+    if not 0 <= value <= MOST_COUNTED:
+        raise ValueError(f"{name} is {text}, which is no count")
 
 
 def _bound(text: str) -> float:

@@ -45,14 +45,15 @@ async def _first_line(host: str, port: int, request: bytes, wanted: int) -> byte
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a GET was answered."""
+    """What a GET was answered. whole: whether that is all of the body."""
 
     status: int
     body: bytes
+    whole: bool = True
 
 
 async def ask(url: str, limit: int = _MOST_BYTES) -> Answer | None:
-    """The answer to a GET; None if there is none within two seconds, or none that can be understood."""
+    """The answer to a GET; None if there is none within two seconds, or none that can be understood. limit: bytes of its body."""
     parts = urlsplit(url)
     request = f"GET {parts.path or '/'} HTTP/1.0\r\nhost: {parts.netloc}\r\nconnection: close\r\n\r\n".encode()
     try:
@@ -61,11 +62,27 @@ async def ask(url: str, limit: int = _MOST_BYTES) -> Answer | None:
             try:
                 writer.write(request)
                 head = await reader.readuntil(b"\r\n\r\n")
-                body = b""
-                while (piece := await reader.read(2**16)) and len(body) < limit:
-                    body += piece
+                body = await _body(reader, limit + 1)
             finally:
                 writer.close()
-        return Answer(int(head.split(None, 2)[1]), body)
+        whole = len(body) <= limit and len(body) >= _length(head)
+        return Answer(int(head.split(None, 2)[1]), body[:limit], whole)
     except (OSError, TimeoutError, EOFError, ValueError, IndexError, asyncio.LimitOverrunError):
         return None
+
+
+async def _body(reader: asyncio.StreamReader, most: int) -> bytes:
+    """All until the end, or the first ``most`` bytes."""
+    body = bytearray()
+    while len(body) < most and (piece := await reader.read(min(2**16, most - len(body)))):
+        body += piece
+    return bytes(body)
+
+
+def _length(head: bytes) -> int:
+    """How long the body is, as its head says; 0 if it does not say."""
+    for line in head.splitlines()[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length":
+            return int(value)
+    return 0

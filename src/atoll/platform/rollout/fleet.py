@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+MOST_COUNTED = 2.0**53  # from here on, one more is not told apart; what says so does not count
+LOOK_WITHIN = 2.0  # seconds that a reading may take at the most
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -15,7 +18,8 @@ class Reading:
     buckets: upper bound of a duration in seconds (``inf`` last) -> requests that took at most so long.
     restarts: how often an instance ended by itself. ready, instances: how many are ready, of how many.
     handled, failed: events that were handled, and attempts to handle one that failed.
-    reached: whether every ready instance could be asked; without it the figures are not to be judged by.
+    reached: whether every ready instance told its figures in time; without it they are not to be judged by.
+    at_gateway, failed_at_gateway: those of the requests and errors that the gateway counted itself.
     """
 
     at: float
@@ -28,6 +32,17 @@ class Reading:
     handled: float = 0
     failed: float = 0
     reached: bool = True
+    at_gateway: float = 0
+    failed_at_gateway: float = 0
+
+    @property
+    def countable(self) -> bool:
+        """Whether all counts are numbers that can be counted with: sums of them stay numbers."""
+        counts = (
+            self.requests, self.errors, self.handled, self.failed, self.at_gateway, self.failed_at_gateway,
+            *self.buckets.values(),
+        )  # fmt: skip
+        return all(0 <= count <= MOST_COUNTED for count in counts)
 
 
 class Fleet(Protocol):
@@ -64,5 +79,5 @@ class Fleet(Protocol):
     async def retire(self, service: str, release: str) -> None:
         """End that release's instances after they drained; it has no share of the traffic any more."""
 
-    async def measure(self, service: str) -> Mapping[str, Reading]:
-        """A reading of each release that runs."""
+    async def measure(self, service: str, within: float = LOOK_WITHIN) -> Mapping[str, Reading]:
+        """A reading of each release that runs, in ``within`` seconds at the most: what has not answered then is not reached."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from atoll.platform.rollout.fleet import Reading
+from atoll.platform.rollout.fleet import LOOK_WITHIN, Reading
 from atoll.system import Trouble
 
 
@@ -13,7 +13,7 @@ from atoll.system import Trouble
 class MemoryFleet:
     """Releases that are numbers only. what: release -> what it does when it is measured (given what it did so far).
 
-    before: called with the name of each act before it is done; it may raise.
+    before: called with the name of each act before it is done; it may raise. looked_within: seconds that each look was given.
     """
 
     settled: dict[str, str] = field(default_factory=dict)
@@ -25,6 +25,7 @@ class MemoryFleet:
     wrong: dict[str, tuple[str, ...]] = field(default_factory=dict)
     before: Callable[[str], None] = lambda _: None
     acts: list[tuple[str, str]] = field(default_factory=list)
+    looked_within: list[float] = field(default_factory=list)
 
     def add(self, service: str, release: str, instances: int = 1) -> None:
         """A service whose stable release is this one."""
@@ -78,8 +79,9 @@ class MemoryFleet:
             raise Trouble(f"{service}: {release} has traffic")
         self.instances[service].pop(release, None)
 
-    async def measure(self, service: str) -> Mapping[str, Reading]:
+    async def measure(self, service: str, within: float = LOOK_WITHIN) -> Mapping[str, Reading]:
         self.before("measure")
+        self.looked_within.append(within)
         return {release: self.readings(service, release) for release in self.instances[service]}
 
     def _act(self, name: str, what: str) -> None:
