@@ -49,7 +49,7 @@ class Sample:
             if count >= share * total:
                 if bound == float("inf"):
                     return low  # nothing is known above the last finite bound
-                return low + (bound - low) * (share * total - below) / (count - below) if count > below else bound
+                return low + (bound - low) * ((share * total - below) / (count - below)) if count > below else bound
             low, below = bound, count
         return low
 

@@ -16,6 +16,7 @@ from atoll.system import BlueGreen, Canary, Rolling, Service, System, Trouble
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, inf)
 USUAL = (0.1, 0.5, 0.85, 0.95, 0.975, 0.99, 0.999, 1, 1, 1, 1, 1)  # shares of requests within each bound
+SLOW = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.9, 1, 1, 1, 1)
 TWICE = (0.02, 0.1, 0.45, 0.83, 0.91, 0.95, 0.985, 0.999, 1, 1, 1, 1)
 BEGAN = 1_700_000_000.0
 
@@ -51,7 +52,10 @@ class FakeClock:
 
 @dataclass
 class Behaviour:
-    """rps: requests a second at 100 %. errors: the share that fails. within: shares of requests within each bound."""
+    """rps: requests a second at 100 %. errors: the share that fails. within: shares of requests within each bound.
+
+    cold: so many requests of its life are slow. inside: calls a second that no gateway sees, of which none fails, at 100 %.
+    """
 
     rps: float = 200.0
     errors: float = 0.0
@@ -61,6 +65,8 @@ class Behaviour:
     reached: bool = True
     handled: float = 0.0
     failed: float = 0.0
+    cold: float = 0.0
+    inside: float = 0.0
 
 
 @dataclass
@@ -83,14 +89,15 @@ class World:
             self.fleet.shares[service].get(release, 0) / 100 + self.fleet.shadows.get(service, {}).get(release, 0) / 100
         )
         more = behaviour.rps * share * passed
+        cold = min(more, max(0.0, behaviour.cold - known.requests))
         buckets = {
-            bound: known.buckets.get(bound, 0) + more * part
-            for bound, part in zip(BOUNDS, behaviour.within, strict=True)
+            bound: known.buckets.get(bound, 0) + cold * slow + (more - cold) * part
+            for bound, slow, part in zip(BOUNDS, SLOW, behaviour.within, strict=True)
         }
         instances = self.fleet.instances[service][release]
         now = Reading(
             self.clock.time,
-            known.requests + more,
+            known.requests + more + behaviour.inside * share * passed,
             known.errors + more * behaviour.errors,
             buckets,
             int(self.clock.time >= behaviour.crashes_after),
@@ -99,6 +106,8 @@ class World:
             known.handled + behaviour.handled * passed,
             known.failed + behaviour.failed * passed,
             behaviour.reached,
+            known.at_gateway + more,
+            known.failed_at_gateway + more * behaviour.errors,
         )
         self._counts[service, release] = now
         return now

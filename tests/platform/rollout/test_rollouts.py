@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.platform.rollout.simulated import TWICE, Desk, ended
+from tests.platform.rollout.simulated import SLOW, TWICE, Desk, ended
 
 from atoll.platform.rollout import Rollout, Wanted
 from atoll.system import BlueGreen, Canary, Rolling, Trouble, Window
@@ -43,11 +43,15 @@ async def test_a_good_release_is_promoted_step_by_step(desk: Desk) -> None:
     ("behaviour", "why"),
     [
         ({"errors": 0.05}, "errors: "),
+        ({"errors": 1.0, "inside": 100_000.0}, "errors: 100 % of 20 requests failed"),
+        ({"errors": 0.1, "inside": 100_000.0}, "errors: 10 % of "),
         ({"within": TWICE}, "p99: "),
+        ({"within": SLOW}, "p99: "),
         ({"crashes_after": 3.0}, "restarts: 1 restart"),
         ({"ready": False}, "ready: 0 of 1 instances are ready"),
         ({"rps": 0.0}, "samples: no data: 0 requests in 30 s, 20 are needed"),
         ({"reached": False}, "samples: no data: its instances did not tell their figures"),
+        ({"rps": 1e307}, "samples: no data: its instances did not tell their figures"),
         ({"handled": 5.0, "failed": 5.0}, "events: 50 % of 100 attempts to handle an event failed"),
     ],
 )
@@ -62,6 +66,18 @@ async def test_a_bad_release_goes_back_by_itself_within_three_intervals(
     assert "{'new': 25, 'old': 75}" not in shares(desk)
     assert desk.world.fleet.shares["orders"] == {"old": 100}
     assert desk.world.fleet.running("orders") == {"old": 1}
+    assert desk.journal.latest("orders") == found
+
+
+async def test_calls_from_inside_count_as_requests(desk: Desk) -> None:
+    desk.behaves("new", rps=0.0, inside=200.0).behaves("old", rps=0.0, inside=200.0)
+    found = await rolled_out(desk)
+    assert found.phase == "promoted"
+
+
+async def test_a_look_takes_a_part_of_the_interval_at_the_most(desk: Desk) -> None:
+    await rolled_out(desk, wanted=Wanted(interval=3.0))
+    assert set(desk.world.fleet.looked_within) == {0.6}
 
 
 async def test_an_engine_that_cannot_measure_is_no_data(desk: Desk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 
 from atoll.platform.rollout.fleet import Reading
 from atoll.platform.rollout.records import Figures, Finding, Limits, Outcome
@@ -13,6 +14,7 @@ from atoll.system.rollout import Sample
 P99 = 0.99
 FLOOR = 0.005  # seconds: the lowest bound of the histograms; below it, nothing can be told apart
 TIMES_STABLE = 2.0  # errors: that many times the stable's share is worse, if it is no chance
+_LEAST_ERRORS = 2  # one may happen to anybody
 _EVENTS = 5  # attempts to handle an event that a judgement of them needs
 
 
@@ -22,7 +24,8 @@ class Pair:
 
     unknown: why nothing at all is known of them; empty: something is. alone: the stable one had no traffic in this window, so
     that ``stable`` is what it did in earlier ones; usual_p99: the slowest of those, in seconds. slack: times more than usual that
-    durations may differ then, since another time is another load.
+    durations may differ then, since another time is another load. cold: as many requests of the new one's life are not looked at
+    for their durations, and there were no others; 0: there were, or it tells no durations.
     """
 
     canary: Sample
@@ -33,6 +36,7 @@ class Pair:
     alone: bool = False
     usual_p99: float = 0.0
     slack: float = 1.0
+    cold: int = 0
 
 
 def difference(before: Reading | None, after: Reading | None) -> Sample:
@@ -40,9 +44,13 @@ def difference(before: Reading | None, after: Reading | None) -> Sample:
     if after is None:
         return Sample()
     old = before or Reading(after.at)
+    requests, errors = _worse_share(
+        (_grown(old.requests, after.requests), _grown(old.errors, after.errors)),
+        (_grown(old.at_gateway, after.at_gateway), _grown(old.failed_at_gateway, after.failed_at_gateway)),
+    )
     return Sample(
-        requests=_grown(old.requests, after.requests),
-        errors=_grown(old.errors, after.errors),
+        requests=requests,
+        errors=errors,
         buckets={bound: _grown(old.buckets.get(bound, 0), count) for bound, count in after.buckets.items()},
         restarts=max(0, after.restarts - old.restarts),
         ready=after.ready,
@@ -50,6 +58,18 @@ def difference(before: Reading | None, after: Reading | None) -> Sample:
         handled=_grown(old.handled, after.handled),
         failed=_grown(old.failed, after.failed),
     )
+
+
+def _worse_share(whole: tuple[float, float], gateway: tuple[float, float]) -> tuple[float, float]:
+    """Requests and errors: all of them, or the gateway's alone if they fail more often there and that is no chance.
+
+    A release tells by itself how many calls from inside it answered well; they must not hide what the gateway saw fail.
+    """
+    (requests, errors), (there, failed_there) = whole, gateway
+    share = errors / requests if requests else 0.0
+    if failed_there >= _LEAST_ERRORS and least_share(failed_there, there) > share:
+        return there, min(failed_there, there)
+    return whole
 
 
 def together(first: Sample, second: Sample) -> Sample:
@@ -66,8 +86,13 @@ def together(first: Sample, second: Sample) -> Sample:
 
 
 def with_durations_of(sample: Sample, later: Sample) -> Sample:
-    """The same counts, with the durations of a shorter window: the first requests of a fresh process are slow once."""
+    """The same counts, with the durations of a shorter window, if there are any."""
     return replace(sample, buckets=later.buckets) if later.quantile(P99) is not None else sample
+
+
+def without_durations(sample: Sample) -> Sample:
+    """The same counts alone."""
+    return replace(sample, buckets={})
 
 
 def judge(pair: Pair, limits: Limits, *, last: bool) -> tuple[Finding, ...]:
@@ -88,11 +113,20 @@ def outcome_of(findings: Sequence[Finding]) -> Outcome:
 
 
 def figures(sample: Sample) -> Figures:
-    """The sample as it is written down."""
+    """The sample as it is written down: JSON has no word for what is not finite, and a journal with it is not read again."""
     return Figures(
-        round(sample.requests, 3), round(sample.errors, 3), sample.error_rate, sample.quantile(0.5), sample.quantile(P99),
-        sample.handled, sample.failed, sample.restarts, sample.ready, sample.instances,
+        round(_finite(sample.requests), 3), round(_finite(sample.errors), 3), _finite(sample.error_rate),
+        _finite_or_none(sample.quantile(0.5)), _finite_or_none(sample.quantile(P99)),
+        _finite(sample.handled), _finite(sample.failed), sample.restarts, sample.ready, sample.instances,
     )  # fmt: skip
+
+
+def _finite(value: float) -> float:
+    return value if isfinite(value) else 0.0
+
+
+def _finite_or_none(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
 
 
 def _decided(findings: list[Finding], last: bool) -> tuple[Finding, ...]:
@@ -137,7 +171,7 @@ def _errors(pair: Pair, limits: Limits) -> Iterator[Finding]:
     if rate <= bound:
         yield Finding("errors", "passed", shown)
     else:
-        sure = canary.errors >= 2 and least_share(canary.errors, canary.requests) > bound
+        sure = canary.errors >= _LEAST_ERRORS and least_share(canary.errors, canary.requests) > bound
         if stable.error_rate > bound:
             shown += f" (the stable release has {_percent(stable.error_rate)} too: the cause may be elsewhere)"
         yield Finding("errors", "failed" if sure else "unsure", shown)
@@ -154,6 +188,10 @@ def _errors(pair: Pair, limits: Limits) -> Iterator[Finding]:
 def _latency(pair: Pair, limits: Limits, *, last: bool) -> Iterator[Finding]:
     mine, theirs = pair.canary.quantile(P99), pair.stable.quantile(P99)
     if not limits.max_p99:
+        return
+    if pair.cold:
+        text = f"its first {_counted(pair.cold, 'request')} tell{'s' * (pair.cold == 1)} nothing of durations"
+        yield Finding("p99", "unsure", text)
         return
     if mine is None or theirs is None:
         # A program in another language may tell no durations, and who lives by events has none.

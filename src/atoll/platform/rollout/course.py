@@ -12,7 +12,7 @@ from atoll.platform.rollout.fleet import Fleet
 from atoll.platform.rollout.journal import Journal
 from atoll.platform.rollout.plan import needed
 from atoll.platform.rollout.records import Entry, Phase, Rollout
-from atoll.platform.rollout.watching import Watcher
+from atoll.platform.rollout.watching import Watcher, look_within
 from atoll.platform.rollout.wishes import Wishes
 from atoll.system import Trouble
 
@@ -46,7 +46,7 @@ class Course:
         self._fleet, self._journal, self._clock = engine.fleet, engine.journal, engine.clock
         self._told = told
         self._began = engine.clock.now() - max(0.0, engine.clock.date() - rollout.began)
-        elsewhere = Elsewhere(engine.fleet, neighbours)
+        elsewhere = Elsewhere(engine.fleet, neighbours, look_within(rollout.plan.interval))
         self._watcher = Watcher(
             rollout, engine.fleet, engine.clock, self._began, wishes, elsewhere, self._changed, tuple(checks)
         )

@@ -14,20 +14,33 @@ from atoll.platform.rollout.analysis import (
     outcome_of,
     together,
     with_durations_of,
+    without_durations,
 )
 from atoll.platform.rollout.clock import Clock
 from atoll.platform.rollout.elsewhere import Elsewhere
-from atoll.platform.rollout.fleet import Fleet, Reading
+from atoll.platform.rollout.fleet import LOOK_WITHIN, Fleet, Reading
 from atoll.platform.rollout.own_checks import ask
-from atoll.platform.rollout.records import MOST_POINTS, Entry, Finding, Outcome, Point, Rollout
+from atoll.platform.rollout.records import MOST_POINTS, Entry, Finding, Limits, Outcome, Point, Rollout
 from atoll.platform.rollout.wishes import Wishes
 from atoll.system import Trouble, Window
 from atoll.system.rollout import Sample
 
 LOOKS = 5  # an interval
+LEAST_LOOK = 0.5  # seconds: what a busy machine may need, however short the interval is
+COLD = 20  # requests of a fresh process, whose durations are those of its first connections and caches
 ALONE_SLACK = 1.25  # times max_p99, if all that is known of the stable release is from before the switch
 COMPARED_SLACK = 2.0  # the same, of a release that has passed windows beside the stable one
 _ALARMS = frozenset({"restarts", "ready", "errors"})  # what need not wait for the end of the interval
+
+
+def look_within(interval: float) -> float:
+    """Seconds that one look may take, so that looking does not stretch the interval."""
+    return min(LOOK_WITHIN, max(LEAST_LOOK, interval / LOOKS))
+
+
+def cold_requests(limits: Limits) -> int:
+    """How many requests a release answers before its durations count."""
+    return min(COLD, limits.samples)
 
 
 @dataclass(slots=True)
@@ -116,7 +129,7 @@ class Watcher:
     async def _look(self, window: _Window) -> None:
         now = await self._measured()
         window.pair = self._pair(window, now)
-        if window.warmed is None:
+        if window.warmed is None and self._is_warm(now):
             window.warmed = now
         points = self.rollout.points
         points.append(
@@ -133,14 +146,25 @@ class Watcher:
         new, old = self.rollout.release, self.rollout.stable
         canary = difference(window.before.get(new), now.get(new))
         stable = difference(window.before.get(old), now.get(old))
+        counted = Sample()
         if window.warmed is not None:
-            canary = with_durations_of(canary, difference(window.warmed.get(new), now.get(new)))
+            counted = difference(window.warmed.get(new), now.get(new))
             stable = with_durations_of(stable, difference(window.warmed.get(old), now.get(old)))
+        cold = not self._is_warm(window.before) and canary.quantile(P99) is not None and counted.quantile(P99) is None
+        canary = without_durations(canary) if cold else with_durations_of(canary, counted)
         alone = self.rollout.share == 100 and self.baseline is not None
         if alone and self.baseline is not None:
             stable = self.baseline
         reached, seconds = new in now and now[new].reached, self.clock.now() - window.began
-        return Pair(canary, stable, seconds, reached, self._trouble, alone, self.usual_p99 * alone, self._slack(alone))
+        return Pair(
+            canary, stable, seconds, reached, self._trouble, alone, self.usual_p99 * alone, self._slack(alone),
+            cold_requests(self.rollout.plan.limits) * cold,
+        )  # fmt: skip
+
+    def _is_warm(self, readings: Mapping[str, Reading]) -> bool:
+        """Whether the new release has answered enough requests in its life for its durations to count."""
+        reading = readings.get(self.rollout.release)
+        return reading is not None and reading.requests >= cold_requests(self.rollout.plan.limits)
 
     def _slack(self, alone: bool) -> float:
         """Of a release that was compared within the same windows before, only a grave difference counts later."""
@@ -174,7 +198,7 @@ class Watcher:
     async def _measured(self) -> Mapping[str, Reading]:
         """The readings; none, with the reason, if the engine cannot tell."""
         try:
-            found = await self.fleet.measure(self.rollout.service)
+            found = await self.fleet.measure(self.rollout.service, look_within(self.rollout.plan.interval))
         except Trouble as trouble:
             self._trouble = str(trouble)
             return {}
@@ -182,12 +206,21 @@ class Watcher:
             self._trouble = f"{type(error).__name__}: {error}"
             return {}
         self._trouble = ""
-        return found
+        return {release: _countable(reading) for release, reading in found.items()}
+
+
+def _countable(reading: Reading) -> Reading:
+    """The same; one with figures that are no counts told none."""
+    if reading.countable:
+        return reading
+    return Reading(
+        reading.at, restarts=reading.restarts, ready=reading.ready, instances=reading.instances, reached=False
+    )
 
 
 @dataclass(slots=True)
 class _Window:
-    """What is being watched. warmed: the readings at the first look, from which on durations count."""
+    """What is being watched. warmed: the readings at the first look at which durations began to count."""
 
     before: Mapping[str, Reading]
     began: float
