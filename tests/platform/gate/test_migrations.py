@@ -1,34 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from tests.platform.gate.releases import CODE, OLD, lines, release
 
 from atoll.contracts.compatibility import Documents
 from atoll.platform.gate import Contract, Migration, Statement
+from atoll.platform.gate.effects import Effect, effects_of
 from atoll.platform.gate.migrations import migration_refusals, users_of
-from atoll.platform.gate.sqlglot import Effect, Use, effects_of, uses_of_statement
-
-TABLES = """
-CREATE TABLE orders (id int PRIMARY KEY, total int NOT NULL DEFAULT 0, reason text, note text, kind text);
-CREATE TABLE prices (sku text)
-"""
-CODE = (
-    Statement("shop/store.py:3", "INSERT INTO orders (id, total) VALUES ($1, $2)"),
-    Statement("shop/store.py:9", "SELECT id, reason FROM orders WHERE total > $1"),
-    Statement("shop/lists.py:4", "SELECT p.* FROM prices p"),
-    Statement("shop/parts.py:1", "AND kind = $2 ORDER BY"),
-)
-
-
-def release(*more: Migration, version: str = "0.2.0", code: tuple[Statement, ...] = CODE) -> Contract:
-    migrations = (Migration("0001", "0001_orders.py", TABLES), *more)
-    return Contract(f"orders {version}", version, Documents("orders"), migrations, code)
-
-
-OLD = release()
-
-
-def lines(sql: str, contract: str = "", old: Contract = OLD) -> tuple[str, ...]:
-    return migration_refusals(old, release(Migration("0002", "0002_more.py", sql, contract)))
+from atoll.platform.gate.sqlglot import Use, uses_of_statement
 
 
 @pytest.mark.parametrize(
@@ -51,7 +32,6 @@ def lines(sql: str, contract: str = "", old: Contract = OLD) -> tuple[str, ...]:
         ("ALTER TABLE orders ADD UNIQUE (total)", "locks the table while its index is built"),
         ("ALTER TABLE orders ADD id2 uuid DEFAULT gen_random_uuid()", "locks the table while every row is written again"),
         ("REINDEX TABLE orders", "REINDEX CONCURRENTLY"),
-        ("ALTER TABLE orders DROPP COLUMN x", "cannot be read"),
     ],
 )  # fmt: skip
 def test_what_would_break_or_hold_up_the_running_release_is_refused(sql: str, said: str) -> None:
@@ -66,7 +46,6 @@ def test_what_would_break_or_hold_up_the_running_release_is_refused(sql: str, sa
         "CREATE TABLE returns (id int PRIMARY KEY, order_id int NOT NULL); CREATE INDEX r ON returns (order_id)",
         "ALTER TABLE orders ADD COLUMN due date",
         "ALTER TABLE orders ADD COLUMN tries int NOT NULL DEFAULT 0",
-        "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0) NOT VALID",
         "ALTER TABLE orders VALIDATE CONSTRAINT c",
         "-- squawk-ignore require-concurrent-index-creation\nCREATE INDEX i ON prices (sku)",
         "COMMIT; CREATE INDEX CONCURRENTLY i ON orders (total); BEGIN",
@@ -135,3 +114,47 @@ def test_effects_are_read_in_their_order() -> None:
         ("drop column", "a", "b"), ("add required", "a", "c"), ("drop table", "d", ""), ("drop table", "e", ""),
         ("drop default", "a", "f"),
     ]  # fmt: skip
+
+
+def test_a_mistake_is_told_with_its_place_and_without_advice_to_ignore_it() -> None:
+    found = lines("SELECT 1;\nALTER TABLE orders DROPP COLUMN x")
+    assert len(found) == 1
+    assert found[0].startswith("migrations/0002_more.py cannot be read at line 2 of its SQL: expected ")
+    assert found[0].endswith("; mend the statement")
+    assert "ignore" not in found[0]
+    assert "looked-at" not in found[0]
+
+
+def test_a_mistake_is_told_of_the_file_that_has_it() -> None:
+    new = release(Migration("0002", "2.py", "SELECT 1 -- one"), Migration("0003", "3.py", "-- three\n\nSELEC 1"))
+    (line,) = migration_refusals(OLD, new)
+    assert line.startswith("migrations/3.py cannot be read at line 3 of its SQL")
+
+
+def test_a_required_column_is_not_advised_to_be_a_contract_step() -> None:
+    (line,) = lines("ALTER TABLE orders ADD COLUMN due date NOT NULL")
+    assert line.endswith("; give it a default, or make it nullable first and fill it")
+
+
+def test_what_declares_a_step_but_may_be_used_waits_until_somebody_has_looked() -> None:
+    ready = release(version="0.3.0", code=(Statement("x.py:1", "AND kind = $2 ORDER BY"),))
+    (line,) = lines("ALTER TABLE orders DROP COLUMN kind", "0.3.0", ready)
+    assert "it declares that 0.3.0 stopped using it, but orders 0.3.0, which runs, may: x.py:1; if it does not" in line
+    marked = "-- atoll-looked-at that kind is of another table\nALTER TABLE orders DROP COLUMN kind"
+    assert lines(marked, "0.3.0", ready) == ()
+
+
+def test_the_mark_lifts_no_use_that_is_sure() -> None:
+    assert lines("-- atoll-looked-at because I can\nALTER TABLE orders DROP COLUMN reason")
+
+
+def test_a_comment_cannot_switch_the_look_at_locks_off() -> None:
+    found = lines("-- squawk-ignore-file\nCREATE INDEX i ON orders (total)")
+    assert any("says squawk-ignore-file, which is not heeded" in line for line in found)
+    assert any("locks the table against writes" in line for line in found)
+
+
+def test_a_configuration_of_squawk_that_lies_about_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".squawk.toml").write_text('excluded_rules = ["require-concurrent-index-creation"]', "utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert "locks the table against writes" in lines("CREATE INDEX i ON orders (total)")[0]

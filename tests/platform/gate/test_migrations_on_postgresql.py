@@ -37,12 +37,21 @@ REFUSED = [
     "ALTER TABLE prices DROP COLUMN amount",
     "ALTER TABLE orders ALTER COLUMN customer TYPE int USING 1",
     "ALTER TABLE orders ADD COLUMN due date NOT NULL DEFAULT now(); ALTER TABLE orders ALTER COLUMN due DROP DEFAULT",
+    "CREATE TABLE other (id uuid REFERENCES orders); ALTER TABLE orders DROP COLUMN reason",
+    "CREATE TABLE IF NOT EXISTS orders (id uuid); ALTER TABLE orders DROP COLUMN reason",
+    "ALTER TABLE ORDERS DROP COLUMN REASON",
+    "CREATE SCHEMA away; ALTER TABLE orders SET SCHEMA away",
+    "ALTER TABLE orders ADD CONSTRAINT small CHECK (total < 100) NOT VALID",
 ]
 PASSED = [
     "ALTER TABLE orders ADD COLUMN due date",
     "ALTER TABLE orders ADD COLUMN tries int NOT NULL DEFAULT 0",
     "CREATE TABLE parcels (id uuid PRIMARY KEY, order_id uuid NOT NULL REFERENCES orders)",
-    "ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0) NOT VALID",
+    "-- atoll-looked-at: all code checks it\nALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0) NOT VALID",
+    "CREATE TABLE parcels (id uuid PRIMARY KEY); CREATE UNIQUE INDEX one ON parcels (id); ALTER TABLE parcels RENAME TO sent",
+    "ALTER TABLE orders ADD COLUMN state text NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'old'))",
+    "ALTER TABLE orders ADD COLUMN pieces int CHECK (pieces > 0)",
+    "ALTER TABLE orders ADD CONSTRAINT other FOREIGN KEY (id) REFERENCES orders (id) NOT VALID",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from atoll.platform.gate.contract import Migration
+from atoll.platform.gate.sqltext import comments_in
 from atoll.system import Trouble
 
 # What holds others up, or cannot be done where it stands; the other rules of squawk are taste, or other files' business.
@@ -33,16 +35,18 @@ LOCKS = {
     "ban-truncate-cascade": "empties tables that it does not name; name them",
 }
 SYNTAX = "syntax-error"
+_BLINDING = "squawk-ignore-file"
 _LIMIT = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """One finding. rule: squawk's name for it. text: what happens, and what to do instead."""
+    """One finding. rule: squawk's name for it. text: what happens, and what to do instead. line: of the migration's SQL."""
 
     migration: Migration
     rule: str
     text: str
+    line: int = 0
 
 
 class _Found(msgspec.Struct):
@@ -61,7 +65,9 @@ def locks_in(migrations: Sequence[Migration]) -> list[Lock]:
     text, lines = "BEGIN;\n", list[tuple[int, Migration]]()
     for migration in migrations:
         lines.append((text.count("\n"), migration))
-        text += f"{migration.sql.rstrip().rstrip(';')};\n"
+        text += (
+            f"{_seeing(migration.sql).rstrip().rstrip(';')}\n;\n"  # a line of its own: the last one may be a comment
+        )
     return [
         _lock(found, lines)
         for found in _ask(f"{text}COMMIT;\n")
@@ -69,14 +75,28 @@ def locks_in(migrations: Sequence[Migration]) -> list[Lock]:
     ]
 
 
+def with_ignored_file(migrations: Sequence[Migration]) -> list[Migration]:
+    """Those whose comment would switch squawk off for all that comes after it, in other revisions too."""
+    return [one for one in migrations if any(_BLINDING in comment.text for comment in comments_in(one.sql))]
+
+
+def _seeing(sql: str) -> str:
+    """With that comment made to say nothing; all lines stay where they are."""
+    for comment in comments_in(sql):
+        muted = comment.text.replace(_BLINDING, "x" * len(_BLINDING))
+        sql = f"{sql[: comment.start]}{muted}{sql[comment.start + len(comment.text) :]}"
+    return sql
+
+
 def _lock(found: _Found, lines: list[tuple[int, Migration]]) -> Lock:
-    migration = [one for begin, one in lines if begin <= found.line][-1]
-    return Lock(migration, found.rule_name, LOCKS.get(found.rule_name, f"cannot be read: {found.message}"))
+    begin, migration = [one for one in lines if one[0] <= found.line][-1]
+    return Lock(migration, found.rule_name, LOCKS.get(found.rule_name, found.message), found.line - begin + 1)
 
 
 def _ask(sql: str) -> list[_Found]:
     program = Path(sys.executable).with_name("squawk")
-    arguments = (str(program), "--reporter", "json")
+    # without the .squawk.toml of whatever folder this runs in
+    arguments = (str(program), "--config", os.devnull, "--reporter", "json")
     try:
         done = subprocess.run(arguments, input=sql, capture_output=True, text=True, timeout=_LIMIT, check=False)
     except OSError:
