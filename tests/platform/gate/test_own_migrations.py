@@ -10,7 +10,7 @@ from atoll.contracts.compatibility import Documents
 from atoll.data.described import statements_in
 from atoll.data.revisions import read_revisions
 from atoll.platform.gate import Contract, Migration, Statement
-from atoll.platform.gate.migrations import migration_refusals
+from atoll.platform.gate.migrations import migration_refusals, rollback_refusals
 
 ROOT = Path(__file__).parents[3]
 FOLDERS = [*sorted((ROOT / "shop").glob("*/src/*/migrations")), ROOT / "src/atoll/data/schema"]
@@ -30,6 +30,7 @@ def test_own_migrations_pass(folder: Path) -> None:
     assert earlier
     for one in earlier:
         assert [line for line in migration_refusals(one, last) if SMALL not in line] == []
+        assert rollback_refusals(last, one) == ()
 
 
 def test_all_of_them_are_looked_at() -> None:

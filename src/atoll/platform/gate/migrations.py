@@ -77,6 +77,16 @@ def migration_refusals(old: Contract, new: Contract) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*lines, *_unreadable(locks), *_held_up(locks, old)]))
 
 
+def rollback_refusals(running: Contract, target: Contract) -> tuple[str, ...]:
+    """One line for each thing that migrations of the release that runs took away and that the older ``target`` uses."""
+    lines = []
+    for migration, steps in _steps(pending(target, running), target):
+        for step in steps:
+            for effect in step.effects:
+                lines += _missed(effect, step, migration, running, target)
+    return tuple(dict.fromkeys(lines))
+
+
 def _steps(waiting: Sequence[Migration], old: Contract) -> Iterator[tuple[Migration, tuple[Step, ...]]]:
     """Without what is done to things that the waiting migrations make themselves."""
     yield from zip(waiting, steps_of([one.sql for one in waiting], _applied(old)), strict=True)
@@ -172,6 +182,19 @@ def _remedies(
         yield _later(migration, old, bool(places))
     if effect.kind in _SUSPECTED or (places and not certain):
         yield f"if it does no harm, put {_MARK} above the statement"
+
+
+def _missed(effect: Effect, step: Step, migration: Migration, running: Contract, target: Contract) -> list[str]:
+    """The same judgement the other way round: it is done, and a release that still uses it would come back."""
+    sure, maybe = users_of(effect, target)
+    places = sure or ([] if step.looked_at else maybe)
+    looked_at = step.looked_at and effect.kind in _SUSPECTED
+    if not places or looked_at or effect.kind == "empty" or _is_harmless(effect, target):
+        return []
+    done = f"{_name(migration)} of {running.label}, which runs, {_told(effect)}"
+    return [
+        f"{done}; going back would break {target.label}: {_listed(places)}; write a revision that brings it back first"
+    ]
 
 
 def _is_harmless(effect: Effect, old: Contract) -> bool:

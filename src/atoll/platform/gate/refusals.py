@@ -9,7 +9,7 @@ from typing import Any
 from atoll.contracts.compatibility import Change, Documents, compare, misread
 from atoll.contracts.compatibility.documents import only_subjects
 from atoll.platform.gate.contract import Contract
-from atoll.platform.gate.migrations import migration_refusals
+from atoll.platform.gate.migrations import migration_refusals, rollback_refusals
 from atoll.system import Service, System
 
 OUTSIDE = "callers through the gateway"
@@ -18,7 +18,8 @@ OUTSIDE = "callers through the gateway"
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What is between two releases. changes: of the contract. misreads: what the new release itself could not use of the
-    others. migrations: one line each of what would break or hold up the old release.
+    others. migrations: one line each of what would break or hold up the old release, and, if the new one is
+    older, of what it would miss.
     """
 
     changes: tuple[Change, ...]
@@ -44,7 +45,7 @@ def judge(old: Contract, new: Contract, uses: Iterable[Documents] = ()) -> Judge
     return Judgement(
         compare(old.documents, new.documents, others),
         misread(new.documents, others),
-        migration_refusals(old, new),
+        (*migration_refusals(old, new), *rollback_refusals(old, new)),
     )
 
 
