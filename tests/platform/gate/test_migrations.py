@@ -131,6 +131,12 @@ def test_a_mistake_is_told_of_the_file_that_has_it() -> None:
     assert line.startswith("migrations/3.py cannot be read at line 3 of its SQL")
 
 
+@pytest.mark.parametrize("sql", ["ALTER TABLE orders ADD CONSTRAINT", "DROP INDEX", "ALTER TABLE orders ADD;"])
+def test_what_is_missing_at_the_end_is_told_of_the_last_line(sql: str) -> None:
+    (line,) = lines(f"SELECT 1;\n{sql}\n\n")
+    assert "cannot be read at line 2 of its SQL: expected" in line
+
+
 def test_a_required_column_is_not_advised_to_be_a_contract_step() -> None:
     (line,) = lines("ALTER TABLE orders ADD COLUMN due date NOT NULL")
     assert line.endswith("; give it a default, or make it nullable first and fill it")

@@ -117,7 +117,9 @@ def _read(piece: Piece, made: set[Key], there: frozenset[Key]) -> Step:
 def _step(piece: Piece, told: _Told) -> Step:
     head = " ".join(piece.text.split())
     head = head if len(head) <= _SHOWN else f"{head[:_SHOWN]}..."
-    return Step(head, piece.line, told.effects, told.doubt, any(_says_looked_at(text) for text in piece.comments))
+    known = tuple(effect for effect in told.effects if effect.table)
+    doubt = told.doubt or (_UNKNOWN if known != told.effects else "")  # of a thing that has no name
+    return Step(head, piece.line, known, doubt, any(_says_looked_at(text) for text in piece.comments))
 
 
 def _says_looked_at(comment: str) -> bool:

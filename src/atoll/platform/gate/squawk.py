@@ -90,7 +90,10 @@ def _seeing(sql: str) -> str:
 
 def _lock(found: _Found, lines: list[tuple[int, Migration]]) -> Lock:
     begin, migration = [one for one in lines if one[0] <= found.line][-1]
-    return Lock(migration, found.rule_name, LOCKS.get(found.rule_name, found.message), found.line - begin + 1)
+    last = migration.sql.rstrip().count("\n") + 1  # what is missing at the end is missed behind it
+    return Lock(
+        migration, found.rule_name, LOCKS.get(found.rule_name, found.message), min(found.line - begin + 1, last)
+    )
 
 
 def _ask(sql: str) -> list[_Found]:
