@@ -18,6 +18,7 @@ BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, inf)
 USUAL = (0.1, 0.5, 0.85, 0.95, 0.975, 0.99, 0.999, 1, 1, 1, 1, 1)  # shares of requests within each bound
 SLOW = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.9, 1, 1, 1, 1)
 TWICE = (0.02, 0.1, 0.45, 0.83, 0.91, 0.95, 0.985, 0.999, 1, 1, 1, 1)
+HOUR = 3_600.0  # seconds
 BEGAN = 1_700_000_000.0
 
 
@@ -48,6 +49,16 @@ class FakeClock:
             await asyncio.sleep(0)
         if not event.is_set():
             self.time = max(self.time, until)
+
+
+class StandingClock(FakeClock):
+    """Stands still before a wait of an hour or more: who waits so long is still waiting until it is woken."""
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        if seconds < HOUR:
+            await super().wait(event, seconds)
+        else:
+            await event.wait()
 
 
 @dataclass
@@ -114,11 +125,14 @@ class World:
 
 
 class MemoryJournal:
-    """Keeps what a disk would: bytes. before: called before each write, after: after it; either may raise."""
+    """Keeps what a disk would: bytes. before: called before each write, after: after it; either may raise.
+
+    reads: how often the earlier ones were read.
+    """
 
     def __init__(self) -> None:
         self.kept: dict[str, list[bytes]] = {}
-        self.writes = 0
+        self.writes = self.reads = 0
         self.before: Callable[[int], None] = lambda _: None
         self.after: Callable[[int], None] = lambda _: None
 
@@ -139,7 +153,11 @@ class MemoryJournal:
         return tuple(self.kept)
 
     def earlier(self, service: str) -> tuple[Rollout, ...]:
+        self.reads += 1
         return tuple(msgspec.json.decode(one, type=Rollout) for one in reversed(self.kept.get(service, [])[:-1]))
+
+    def damaged(self, service: str) -> tuple[str, ...]:
+        return ()
 
 
 class AnyRelease:

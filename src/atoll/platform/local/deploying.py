@@ -26,7 +26,7 @@ def rollouts_of(
     system: System, folder: Folder, fleet: LocalFleet, shelf: Shelf, gate: Gate, teller: Teller
 ) -> Rollouts:
     """The rollouts of a system that runs here; what they do is told as other things are."""
-    engine = Engine(fleet, FolderJournal(folder.path / "rollouts"), RealClock())
+    engine = Engine(fleet, FolderJournal(folder.rollouts), RealClock())
     return Rollouts(system, engine, OnShelf(shelf), gate, _Told(teller))
 
 

@@ -51,6 +51,7 @@ class Folder:
         self.logs = path / "logs"
         self.postgres = path / "postgres"
         self.gateway = path / "gateway"
+        self.rollouts = path / "rollouts"
         self._state = path / "state.json"
         self.secret_file = path / "secret"
         self._lock = path / "lock"
@@ -140,13 +141,18 @@ class Folder:
             return msgspec.json.decode(self._state.read_bytes(), type=State)
         except FileNotFoundError:
             return State()
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, IsADirectoryError) as error:
             raise Trouble(
                 f"{self._state} is damaged ({error}); run 'atoll up' to make it anew (no data is lost)"
             ) from None
 
-    def write_state(self, state: State) -> None:
-        write_private(self._state, msgspec.json.format(msgspec.json.encode(state), indent=2), durable=False)
+    def has_state(self) -> bool:
+        """Whether there is a state file, good or damaged."""
+        return self._state.exists()
+
+    def write_state(self, state: State, *, durable: bool = False) -> None:
+        """durable: where it says what a power cut must not undo (a stable release), and not only what runs now."""
+        write_private(self._state, msgspec.json.format(msgspec.json.encode(state), indent=2), durable=durable)
 
     def put_state_aside(self) -> Path:
         """Keep a damaged state file under another name, out of the way."""
@@ -154,20 +160,46 @@ class Folder:
 
 
 def write_private(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Replace the file at once, mode 0600: a reader sees the old or the new content, never a part.
+    """Replace the file at once, mode 0600: a reader sees the old or the new content, never a part. Trouble leaves the old.
 
     durable: a power cut leaves the old or the new content too; not needed for what means nothing after one.
     """
     with full_disk(path.parent):
         temporary = path.with_name(f"{path.name}.new")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            os.write(handle, content)
-            if durable:
-                os.fsync(handle)
-        finally:
-            os.close(handle)
+            _write(temporary, content, durable=durable)
+        except OSError:
+            temporary.unlink(missing_ok=True)  # half a file only takes the space that is missing
+            raise
         temporary.replace(path)
+        if durable:
+            sync_folder(path.parent)
+
+
+def _write(path: Path, content: bytes, *, durable: bool) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        _write_all(handle, content)
+        if durable:
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    """A disk that is nearly full takes a part, and says so only when it is given the rest."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(handle, left) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """A new name in it lasts."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -163,9 +163,8 @@ class ServiceRunner:
     async def settle(self, release: str) -> None:
         """That release is the stable one, and `up` runs it from now on; it has as many instances as the service wants."""
         async with self._changing:
+            self._ground.ledger.settle(self.service.name, release)
             self.stable = release
-            self._ground.ledger.state.stable[self.service.name] = release
-            self._ground.ledger.save()
             self.work = dict(self.shares)
             self._relist()
             await self._add(self.desired - len(self.of(release)), self._program(release))

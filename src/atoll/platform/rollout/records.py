@@ -13,6 +13,7 @@ Phase = Literal[
 Outcome = Literal["passed", "failed", "unsure"]
 OVER: frozenset[Phase] = frozenset({"promoted", "rolled back"})
 DECIDED: frozenset[Phase] = OVER | {"warm", "retiring"}  # the new release is the stable one, or all is over
+SETTLED: frozenset[Phase] = frozenset({"promoted", "warm", "retiring"})  # the new release is the stable one
 MOST_POINTS = 1_000
 MOST_ENTRIES = 1_000
 BY_HAND = "by hand"  # the decision of an entry about what a person asked for
@@ -126,6 +127,11 @@ class Rollout(msgspec.Struct):
     def decided(self) -> bool:
         """Whether it is known how it ends: whoever waits for the outcome need not wait longer."""
         return self.phase in DECIDED
+
+    @property
+    def settled(self) -> str:
+        """The release that is the stable one by this rollout: the new one from the moment it was settled until it goes back."""
+        return self.release if self.phase in SETTLED else self.stable
 
     def add(self, entry: Entry) -> None:
         """Bounded: the middle of an endless pause is dropped, its beginning and end are kept."""
