@@ -7,12 +7,15 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from tests.platform.rollout.simulated import TWICE, Desk
 
 from atoll.platform.rollout import Rollout, Rollouts
+from atoll.platform.rollout.course import Course
 from atoll.system import BlueGreen, Canary, Rolling, Trouble
 
 STRATEGIES = [
@@ -79,8 +82,9 @@ def _given(rollout: Rollout) -> int:
     )
 
 
-def doom(desk: Desk, fate: Fate) -> None:
-    """Let it happen."""
+def doom(desk: Desk, fate: Fate) -> list[int]:
+    """Let it happen. The journal writes at which the supervisor died are added to what is returned."""
+    died: list[int] = []
     acts: Counter[str] = Counter()
 
     def act(name: str) -> None:
@@ -94,19 +98,24 @@ def doom(desk: Desk, fate: Fate) -> None:
         if write in fate.full:
             raise Trouble("no space left on the disk, so nothing is rolled out")
         if write in fate.kills and write % 2:
-            raise Killed
+            die(write)
 
     def after(write: int) -> None:
         if write in fate.kills and not write % 2:
-            raise Killed
+            die(write)
+
+    def die(write: int) -> NoReturn:
+        died.append(write)
+        raise Killed
 
     look = watch_shares(desk)
     desk.world.fleet.before, desk.journal.before, desk.journal.after = act, before, after
+    return died
 
 
-async def run_to_the_end(desk: Desk, fate: Fate) -> Rollouts:
-    """Live on after each death."""
-    rollouts = desk.open()
+async def run_to_the_end(desk: Desk, fate: Fate, died: list[int]) -> Rollouts:
+    """Live on after each death that was one of the supervisor; whatever else ends a course is a bug."""
+    revived, rollouts = 0, desk.open()
     for moment, verb in fate.orders:
         desk.world.clock.at(moment, lambda verb=verb: asyncio.ensure_future(_order(rollouts, verb)))  # type: ignore[misc]
     with contextlib.suppress(Killed, Trouble):
@@ -116,6 +125,8 @@ async def run_to_the_end(desk: Desk, fate: Fate) -> Rollouts:
         latest = desk.journal.latest("orders")
         if latest is None or latest.over:
             break
+        assert len(died) > revived, f"it stopped, and nobody killed it: {latest.phase}, {latest.entries[-3:]}"
+        revived = len(died)
         await rollouts.stop()
         if fate.restarts:
             desk.world.fleet.restart()
@@ -138,12 +149,21 @@ async def _until_still(rollouts: Rollouts) -> None:
     """Until no rollout runs: each is over, or died. A paused one is told to go on after a long while."""
     for turn in range(40_000):
         if all(task.done() for task in rollouts._tasks.values()):
+            _require_no_bug(rollouts)
             return
         if turn % 5_000 == 4_999:
             with contextlib.suppress(Trouble, Killed):
                 rollouts.resume_paused("orders")
         await asyncio.sleep(0)
     raise AssertionError(f"it does not end: {rollouts.latest()}")
+
+
+def _require_no_bug(rollouts: Rollouts) -> None:
+    """A course handles whatever is not the end of the process; one that dies of it would look healthy once revived."""
+    for task in rollouts._tasks.values():
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, Killed):
+            raise AssertionError(f"{task.get_name()} died of {error!r}") from error
 
 
 @settings(max_examples=300, deadline=None)
@@ -154,8 +174,8 @@ def test_it_ends_at_all_of_one_release_which_is_stable(
     async def story() -> None:
         desk = Desk().declared(strategy).behaves("new", **behaviour)
         desk.world.fleet.add("orders", "old", instances)
-        doom(desk, fate)
-        rollouts = await run_to_the_end(desk, fate)
+        died = doom(desk, fate)
+        rollouts = await run_to_the_end(desk, fate, died)
         await rollouts.stop()
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()  # an order that came too late
@@ -175,3 +195,14 @@ def test_it_ends_at_all_of_one_release_which_is_stable(
         loop.run_until_complete(story())
     finally:
         loop.close()
+
+
+async def test_a_course_that_dies_of_a_bug_is_not_revived(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def bug(_: Course) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(Course, "_back", bug)
+    desk = Desk().behaves("new", errors=0.5)
+    fate = Fate([], {}, [], [], restarts=False)
+    with pytest.raises(AssertionError, match="rollout of orders died of KeyError"):
+        await run_to_the_end(desk, fate, doom(desk, fate))
