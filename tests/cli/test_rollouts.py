@@ -122,10 +122,15 @@ def test_what_there_never_was_is_one_line(rolled_back: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "web had no rollout '9'; see 'atoll rollouts web'\n")
 
 
-def test_a_damaged_journal_is_one_line(rolled_back: Path) -> None:
-    (rolled_back / ".atoll" / "rollouts" / "web.json").write_text("{", "utf-8")
+@pytest.mark.parametrize(("damaged", "left"), [("web.json", "1"), ("web/1.json", "2")])
+def test_a_damaged_journal_is_a_line_beside_those_that_are_not(rolled_back: Path, damaged: str, left: str) -> None:
+    path = rolled_back / ".atoll" / "rollouts" / damaged
+    path.write_text("{", "utf-8")
     done = atoll(rolled_back, "rollouts", "web")
-    assert (done.returncode, "is damaged" in done.stderr) == (1, True)
+    assert (done.returncode, [line.split()[1] for line in done.stdout.splitlines()]) == (0, ["NO", left])
+    assert done.stderr.startswith(f"{path} is damaged")
+    assert done.stderr.count("\n") == 1
+    assert atoll(rolled_back, "rollouts", "web", left).returncode == 0
 
 
 def test_a_journal_that_cannot_be_written_is_one_line(rolled_back: Path) -> None:

@@ -51,9 +51,10 @@ class InUse:
 
     def notes(self, service: str, release: str) -> list[str]:
         """A line for each rollout of the release, the oldest first."""
-        latest = self.journal.latest(service)
-        rollouts = [*reversed(self.journal.earlier(service)), *([latest] if latest is not None else [])]
-        return [_note(one) for one in rollouts if one.release == release]
+        from atoll.platform.rollout.journal import readable
+
+        rollouts = [*readable(self.journal, service)]
+        return [_note(one) for one in reversed(rollouts) if one.release == release]
 
 
 def _note(rollout: Rollout) -> str:

@@ -54,14 +54,17 @@ def command(
 
 
 def every(file: Path, service: str) -> list[dict[str, Any]]:
-    """Without what happened on the way; the newest first."""
+    """Without what happened on the way; the newest first. What cannot be read is a line on standard error."""
     import msgspec
+
+    from atoll.platform.rollout.journal import readable, unreadable
 
     journal = _journal(file)
     found = []
     for name in (service,) if service else journal.services():
-        latest = journal.latest(name)
-        found += [msgspec.to_builtins(rollout) for rollout in (*((latest,) if latest else ()), *journal.earlier(name))]
+        found += [msgspec.to_builtins(rollout) for rollout in readable(journal, name)]
+        for note in unreadable(journal, name):
+            click.echo(note, err=True)
     return [{name: value for name, value in it.items() if name not in {"entries", "points"}} for it in found]
 
 
@@ -69,16 +72,18 @@ def one(file: Path, service: str, which: str) -> dict[str, Any]:
     """As the running supervisor knows it, else as the journal does."""
     import msgspec
 
+    from atoll.platform.rollout.journal import readable, unreadable
+
     client = Client(file)
     if client.runs:
         return client.call("GET", f"/v1/rollouts/{service}/{which}")
     journal = _journal(file)
-    latest = journal.latest(service)
-    for rollout in (*((latest,) if latest else ()), *journal.earlier(service)):
+    for rollout in readable(journal, service):
         if str(rollout.number) == which or (len(which) > 2 and rollout.release.startswith(which)):
             found: dict[str, Any] = msgspec.to_builtins(rollout)
             return found
-    raise Trouble(f"{service} had no rollout {which!r}; see 'atoll rollouts {service}'")
+    said = f"{service} had no rollout {which!r}; see 'atoll rollouts {service}'"
+    raise Trouble(said, tuple(unreadable(journal, service)))
 
 
 def _draw(file: Path, service: str, which: str, to: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.platform.rollout.simulated import SLOW, TWICE, Desk, ended
+from tests.platform.rollout.simulated import HOUR, SLOW, TWICE, Desk, StandingClock, ended
 
-from atoll.platform.rollout import Rollout, Wanted
+from atoll.platform.rollout import Rollout, Rollouts, Wanted
 from atoll.system import BlueGreen, Canary, Rolling, Trouble, Window
 
 
@@ -262,15 +262,106 @@ async def test_the_second_deploy_of_a_service_is_refused_and_another_service_is_
 
 
 async def test_a_release_that_is_kept_warm_makes_way_for_the_next(desk: Desk) -> None:
-    desk.declared(BlueGreen(interval=1.0, warm=10_000.0))
-    rollouts = desk.open()
-    await rollouts.begin("orders", "new")
-    while rollouts.latest()["orders"].phase != "warm":
-        await asyncio.sleep(0)
+    rollouts = await warm(desk)
     begun = await rollouts.begin("orders", "newer")
     assert begun.stable == "new"
     assert "old" not in desk.world.fleet.running("orders")
     await rollouts.stop()
+
+
+async def warm(desk: Desk) -> Rollouts:
+    """The new release is stable, and the old one is kept warm until somebody ends that: time stands still."""
+    desk.world.clock = StandingClock()
+    desk.declared(BlueGreen(interval=1.0, warm=2 * HOUR))
+    rollouts = desk.open()
+    await rollouts.begin("orders", "new")
+    while rollouts.latest()["orders"].phase != "warm":
+        await asyncio.sleep(0)
+    return rollouts
+
+
+@pytest.mark.parametrize(
+    ("release", "line"),
+    [
+        ("new", "orders runs new already; there is nothing to roll out"),
+        ("nothing", "orders has no release 'nothing'"),
+        ("refused", "orders: refused is refused: it breaks payments"),
+    ],
+)
+async def test_a_deploy_that_is_refused_leaves_the_old_release_warm(desk: Desk, release: str, line: str) -> None:
+    desk.gate.refused["refused"] = ("it breaks payments",)
+    rollouts = await warm(desk)
+    with pytest.raises(Trouble, match=line):
+        await rollouts.begin("orders", release)
+    found = rollouts.latest()["orders"]
+    assert (found.phase, found.wish) == ("warm", "")
+    assert desk.world.fleet.running("orders") == {"old": 1, "new": 1}
+    await rollouts.rollback("orders")
+    assert (await ended(rollouts)).phase == "rolled back"
+
+
+async def test_a_deploy_does_not_begin_if_somebody_goes_back_to_the_warm_release_meanwhile(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(*_: str) -> tuple[str, ...]:
+        await rollouts.rollback("orders")
+        return ()
+
+    rollouts = await warm(desk)
+    monkeypatch.setattr(desk.gate, "refusals", slow)
+    with pytest.raises(Trouble, match="orders goes back to old already; wait for it"):
+        await rollouts.begin("orders", "newer")
+    assert (await ended(rollouts)).phase == "rolled back"
+    assert desk.world.fleet.settled["orders"] == "old"
+
+
+@pytest.mark.parametrize("verb", ["promote", "pause", "resume_paused", "abort"])
+async def test_what_was_aborted_is_not_taken_back(desk: Desk, verb: str) -> None:
+    rollouts = desk.open()
+    said: list[str] = []
+
+    def abort_and_regret() -> None:
+        rollouts.abort("orders")
+        with pytest.raises(Trouble, match="orders is going back to old") as caught:
+            getattr(rollouts, verb)("orders")
+        said.append(str(caught.value))
+
+    desk.world.clock.at(14.0, abort_and_regret)
+    await rollouts.begin("orders", "new")
+    found = await ended(rollouts)
+    assert (found.phase, found.reason, len(said)) == ("rolled back", "aborted", 1)
+
+
+async def test_who_scales_during_a_rollout_gets_it_at_the_next_step(desk: Desk) -> None:
+    rollouts = desk.open()
+    running: list[int] = []
+    desk.world.clock.at(4.0, lambda: desk.world.fleet.scale("orders", 4))
+    for moment in (15.0, 25.0, 35.0):
+        desk.world.clock.at(moment, lambda: running.append(desk.world.fleet.running("orders")["new"]))
+    await rollouts.begin("orders", "new")
+    assert (await ended(rollouts)).phase == "promoted"
+    assert running == [1, 2, 4]
+    assert desk.world.fleet.running("orders") == {"new": 4}
+
+
+async def test_who_scales_at_the_last_step_gets_it_when_it_is_settled(desk: Desk) -> None:
+    rollouts = desk.open()
+    desk.world.clock.at(35.0, lambda: desk.world.fleet.scale("orders", 3))
+    await rollouts.begin("orders", "new")
+    assert (await ended(rollouts)).phase == "promoted"
+    assert desk.world.fleet.running("orders") == {"new": 3}
+
+
+async def test_who_waits_for_the_latest_does_not_read_the_history(desk: Desk) -> None:
+    rollouts = desk.open()
+    await rollouts.begin("orders", "new")
+    before = desk.journal.reads
+    revision = 0
+    while not (found := await rollouts.after("orders", revision, 10.0)).over:
+        revision = found.revision
+    assert rollouts.find("orders") is rollouts.find("orders", "1") is found
+    assert desk.journal.reads == before
+    assert len(rollouts.history("orders")) == 1
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,10 @@ class LocalFleet:
         """The release that has, or goes back to, all of the traffic."""
         return self._runner(service).stable
 
+    def desired(self, service: str) -> int:
+        """How many instances its stable release shall have, as `scale` said last."""
+        return self._runner(service).desired
+
     def running(self, service: str) -> Mapping[str, int]:
         """The releases that have instances -> how many."""
         instances = self._runner(service).instances

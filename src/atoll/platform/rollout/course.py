@@ -16,6 +16,7 @@ from atoll.platform.rollout.watching import Watcher, look_within
 from atoll.platform.rollout.wishes import Wishes
 from atoll.system import Trouble
 
+ALL = 100  # percent
 ATTEMPTS = 5  # of what must be done but need not be done at once
 FIRST_PAUSE = 0.2  # seconds between attempts; doubles
 LONGEST_PAUSE = 5.0
@@ -84,8 +85,7 @@ class Course:
     async def _prepare(self) -> None:
         """Instances that are ready and well, without traffic."""
         rollout, plan = self.rollout, self.rollout.plan
-        first = plan.steps[min(rollout.step, len(plan.steps) - 1)]
-        count = needed(plan, first)
+        count = self._needed(plan.steps[min(rollout.step, len(plan.steps) - 1)])
         self._enter("launching", f"{count} instance{'' if count == 1 else 's'} of {rollout.release}", share=0)
         await self._try(self._fleet.weigh(rollout.service, {rollout.stable: 100}))
         await self._try(self._fleet.launch(rollout.service, rollout.release, count), within=plan.ready_within)
@@ -140,14 +140,18 @@ class Course:
         """So much of the traffic, on so many instances."""
         rollout = self.rollout
         self._enter("stepping", f"{share} % of the traffic", share=share)
-        count = needed(rollout.plan, share)
-        if count > needed(rollout.plan, rollout.plan.steps[0]):
+        count = self._needed(share)
+        if count > self._fleet.running(rollout.service).get(rollout.release, 0):
             await self._try(
                 self._fleet.launch(rollout.service, rollout.release, count), within=rollout.plan.ready_within
             )
         shares = {rollout.release: share, rollout.stable: 100 - share}
         given = {name: part for name, part in shares.items() if part}
         await self._try(self._fleet.weigh(rollout.service, given, consumers=rollout.plan.consumers))
+
+    def _needed(self, share: int) -> int:
+        """How many instances carry that share, of as many as are wanted at this moment: people scale meanwhile."""
+        return needed(self._fleet.desired(self.rollout.service), share)
 
     async def _settle(self) -> None:
         """The one act after which the new release is the stable one."""
@@ -210,7 +214,7 @@ class Course:
         rollout = self.rollout
         if rollout.stable in self._fleet.running(rollout.service):
             return True
-        count = rollout.plan.instances
+        count = self._needed(ALL)
         trouble = await self._insist(lambda: self._fleet.launch(rollout.service, rollout.stable, count), ATTEMPTS)
         return not trouble or self._fleet.stable(rollout.service) == rollout.stable
 
@@ -302,4 +306,4 @@ class Course:
         self._told()
 
     def _last_text(self) -> str:
-        return self.rollout.entries[-1].text
+        return self.rollout.entries[-1].text if self.rollout.entries else ""

@@ -57,6 +57,9 @@ class Fleet(Protocol):
     def running(self, service: str) -> Mapping[str, int]:
         """The releases that have instances -> how many."""
 
+    def desired(self, service: str) -> int:
+        """How many instances its stable release shall have; whoever scales it changes that at any moment."""
+
     async def launch(self, service: str, release: str, instances: int) -> None:
         """Migrate with its own migrations, then bring up so many instances without traffic; returns when all are ready."""
 
@@ -74,7 +77,10 @@ class Fleet(Protocol):
         """Copy so many percent of the gateway's safe requests to that release, whose replies are thrown away. 0 ends it."""
 
     async def settle(self, service: str, release: str) -> None:
-        """From now on, and after a new start of the system too, that release is the stable one; its consumers take full part."""
+        """From now on, and after a new start of the system too, that release is the stable one; its consumers take full part.
+
+        It has at least as many instances as are desired when this returns.
+        """
 
     async def retire(self, service: str, release: str) -> None:
         """End that release's instances after they drained; it has no share of the traffic any more."""

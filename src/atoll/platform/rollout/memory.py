@@ -17,6 +17,7 @@ class MemoryFleet:
     """
 
     settled: dict[str, str] = field(default_factory=dict)
+    wanted: dict[str, int] = field(default_factory=dict)
     instances: dict[str, dict[str, int]] = field(default_factory=dict)
     shares: dict[str, dict[str, int]] = field(default_factory=dict)
     shadows: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -30,18 +31,26 @@ class MemoryFleet:
     def add(self, service: str, release: str, instances: int = 1) -> None:
         """A service whose stable release is this one."""
         self.settled[service] = release
+        self.wanted[service] = instances
         self.instances[service] = {release: instances}
         self.shares[service] = {release: 100}
 
     def restart(self) -> None:
         """As after a new start of the system: the stable releases run, and nothing else."""
         for service, release in self.settled.items():
-            count = max(self.instances[service].values(), default=1)
-            self.add(service, release, count)
+            self.add(service, release, self.wanted[service])
         self.shadows.clear()
+
+    def scale(self, service: str, instances: int) -> None:
+        """The stable release has so many instances from now on."""
+        self.wanted[service] = instances
+        self.instances[service][self.settled[service]] = instances
 
     def stable(self, service: str) -> str:
         return self.settled[service]
+
+    def desired(self, service: str) -> int:
+        return self.wanted[service]
 
     def running(self, service: str) -> Mapping[str, int]:
         return dict(self.instances[service])
@@ -72,6 +81,8 @@ class MemoryFleet:
         self._act("settle", release)
         self._require(service, release)
         self.settled[service] = release
+        running = self.instances[service]
+        running[release] = max(self.wanted[service], running[release])
 
     async def retire(self, service: str, release: str) -> None:
         self._act("retire", release)

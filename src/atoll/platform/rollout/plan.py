@@ -76,9 +76,9 @@ def plan_back(instances: int) -> Plan:
     return Plan("rollback", steps=(100,), interval=0.0, instances=max(1, instances), compare=False)
 
 
-def needed(plan: Plan, share: int) -> int:
-    """How many instances carry that share."""
-    return max(1, ceil(plan.instances * share / 100))
+def needed(instances: int, share: int) -> int:
+    """How many of so many instances carry that share; at least one."""
+    return max(1, ceil(instances * share / 100))
 
 
 def _chosen(declared: Strategy, name: str | None) -> Strategy:

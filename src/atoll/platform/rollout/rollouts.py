@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Protocol
 
 from atoll.platform.rollout.clock import RealClock
@@ -52,20 +53,45 @@ class Rollouts:
 
     def resume(self) -> tuple[str, ...]:
         """Go on with what an earlier supervisor left; one line for each, and for what cannot be read."""
-        said = []
-        for service in self._engine.journal.services():
-            try:
-                rollout = self._engine.journal.latest(service)
-            except Trouble as trouble:
-                said.append(str(trouble))
-                continue
-            if rollout is None or service not in self._names():
-                continue
+        return tuple(line for service in self._engine.journal.services() for line in self._resume(service))
+
+    def _resume(self, service: str) -> Iterator[str]:
+        yield from self._engine.journal.damaged(service)
+        try:
+            rollout = self._engine.journal.latest(service)
+        except Trouble as trouble:
+            yield str(trouble)
+            return
+        if rollout is None:
+            return
+        if service in self._names():
             self._latest[service] = rollout
-            if not rollout.over:
-                said.append(f"{service}: the rollout of {rollout.release} goes on ({rollout.phase})")
-                self._start(rollout)
-        return tuple(said)
+            yield from self._go_on(rollout)
+        elif not rollout.over:
+            yield (
+                f"{service}: its rollout {rollout.number} is not over, and system.py has no such service; "
+                f"put it back, or remove the journal of {service}"
+            )
+
+    def _go_on(self, rollout: Rollout) -> Iterator[str]:
+        if rollout.over:
+            return
+        if why := _cannot_go_on(rollout, self._engine.fleet.stable(rollout.service)):
+            yield f"{rollout.service}: the rollout of {rollout.release} is given up: {why}; deploy again"
+            yield from self._give_up(rollout, why)
+            return
+        yield f"{rollout.service}: the rollout of {rollout.release} goes on ({rollout.phase})"
+        self._start(rollout)
+
+    def _give_up(self, rollout: Rollout, why: str) -> Iterator[str]:
+        """Nothing of it runs, since the system has just started; so all that is left to do is to say so."""
+        rollout.phase, rollout.share, rollout.wish, rollout.paused = "rolled back", 0, "", False
+        rollout.reason = f"given up: {why}"
+        rollout.revision += 1
+        try:
+            self._engine.journal.save(rollout)
+        except Trouble as trouble:
+            yield str(trouble)
 
     async def stop(self) -> None:
         """Leave all as it is; the journal knows where to go on."""
@@ -83,18 +109,18 @@ class Rollouts:
         declared = self._system.service(service).rollout
         strategy = strategy_of(declared, wanted or Wanted())
         with self._alone(service):
-            await self._end_warm(service)
             chosen, stable = self._releases.resolve(service, release), self._engine.fleet.stable(service)
             if chosen == stable:
                 raise Trouble(f"{service} runs {chosen} already; there is nothing to roll out")
             if why := await self._gate.refusals(service, stable, chosen):
                 raise Trouble(f"{service}: {chosen} is refused: {why[0]}", tuple(why[1:]))
-            return self._new(service, chosen, stable, plan_of(strategy, self._instances(service, stable)))
+            await self._end_warm(service, stable)
+            return self._new(service, chosen, stable, plan_of(strategy, self._engine.fleet.desired(service)))
 
     def promote(self, service: str) -> Rollout:
         """All of the traffic, without further questions; but not before it is ready and has passed its smoke checks."""
         rollout = self._running(service)
-        if rollout.phase == "going back":
+        if _goes_back(rollout):
             raise Trouble(f"{service} is going back to {rollout.stable}; deploy again when it is there")
         return self._wish(rollout, wish="promote", paused=False, asked="promote")
 
@@ -125,7 +151,7 @@ class Rollouts:
         with self._alone(service):
             stable = self._engine.fleet.stable(service)
             return self._new(
-                service, self._before(service, stable), stable, plan_back(self._instances(service, stable))
+                service, self._before(service, stable), stable, plan_back(self._engine.fleet.desired(service))
             )
 
     # ---- telling
@@ -136,13 +162,11 @@ class Rollouts:
 
     def history(self, service: str) -> tuple[Rollout, ...]:
         """All of a service's, newest first."""
-        self._require(service)
-        latest = self._latest.get(service)
-        return (*((latest,) if latest else ()), *self._engine.journal.earlier(service))
+        return tuple(self._newest_first(service))
 
     def find(self, service: str, name: str = "") -> Rollout:
         """The latest; or the one of that number, or the latest of that release. Trouble if there is none."""
-        for rollout in self.history(service):
+        for rollout in self._newest_first(service):
             if not name or str(rollout.number) == name or (len(name) > 2 and rollout.release.startswith(name)):
                 return rollout
         raise Trouble(f"{service} had no rollout{f' {name!r}' if name else ''}; see 'atoll rollouts {service}'")
@@ -158,8 +182,15 @@ class Rollouts:
 
     # ---- inside
 
+    def _newest_first(self, service: str) -> Iterator[Rollout]:
+        """The earlier ones are read from the disk, so only if the latest is not enough."""
+        self._require(service)
+        if (latest := self._latest.get(service)) is not None:
+            yield latest
+        yield from self._engine.journal.earlier(service)
+
     def _new(self, service: str, release: str, stable: str, plan: Plan) -> Rollout:
-        number = max((one.number for one in self.history(service)), default=0) + 1
+        number = max((one.number for one in islice(self._newest_first(service), 1)), default=0) + 1
         rollout = Rollout(number, service, release, stable, plan, round(self._engine.clock.date(), 3))
         self._engine.journal.save(rollout)
         self._latest[service] = rollout
@@ -197,8 +228,15 @@ class Rollouts:
         self._tell(rollout)
         return rollout
 
-    async def _end_warm(self, service: str) -> None:
-        """A release that is kept warm makes way for the next one."""
+    async def _end_warm(self, service: str, stable: str) -> None:
+        """A release that is kept warm makes way for the next one. Trouble if somebody went back to it meanwhile."""
+        self._require_free(service)
+        await self._warm_ended(service)
+        self._require_free(service)
+        if self._engine.fleet.stable(service) != stable:
+            raise Trouble(f"{service} went back to {self._engine.fleet.stable(service)} meanwhile; deploy again")
+
+    async def _warm_ended(self, service: str) -> None:
         rollout = self._latest.get(service)
         if rollout is not None and rollout.phase in {"warm", "retiring"}:
             if rollout.phase == "warm":
@@ -206,16 +244,22 @@ class Rollouts:
             await asyncio.wait({self._tasks[service]})
 
     def _alone(self, service: str) -> _Alone:
-        rollout = self._latest.get(service)
-        running = rollout is not None and not rollout.over and rollout.phase not in {"warm", "retiring"}
-        if running and rollout is not None:
-            doing = (
-                f"rolls out {rollout.release}" if rollout.phase != "going back" else f"goes back to {rollout.stable}"
-            )
-            raise Trouble(f"{service} {doing} already; wait for it, or end it with 'atoll abort {service}'")
+        self._require_free(service)
         if service in self._beginning:
             raise Trouble(f"{service}: another rollout begins at this moment; look with 'atoll rollouts {service}'")
         return _Alone(self._beginning, service)
+
+    def _require_free(self, service: str) -> None:
+        """Trouble while a rollout has not ended; but one that only keeps, or ends, what was there before is in nobody's way."""
+        rollout = self._latest.get(service)
+        if rollout is None or rollout.over:
+            return
+        if _goes_back(rollout):
+            raise Trouble(f"{service} goes back to {rollout.stable} already; wait for it")
+        if rollout.phase not in {"warm", "retiring"}:
+            raise Trouble(
+                f"{service} rolls out {rollout.release} already; wait for it, or end it with 'atoll abort {service}'"
+            )
 
     def _running(self, service: str) -> Rollout:
         self._require(service)
@@ -228,7 +272,7 @@ class Rollouts:
         rollout = self._running(service)
         if rollout.phase in {"settling", "warm", "retiring"}:
             raise Trouble(f"{rollout.release} is the stable release already; go back with 'atoll rollback {service}'")
-        if rollout.phase == "going back":
+        if _goes_back(rollout):
             raise Trouble(f"{service} is going back to {rollout.stable} already")
         return rollout
 
@@ -239,9 +283,6 @@ class Rollouts:
                 return self._releases.resolve(service, rollout.stable)
         raise Trouble(f"{service} has run nothing but {stable}, so there is no release to go back to")
 
-    def _instances(self, service: str, stable: str) -> int:
-        return max(1, self._engine.fleet.running(service).get(stable, 1))
-
     def _neighbours(self, service: str) -> Sequence[str]:
         return tuple(other.name for other in self._system.services if other.events and other.name != service)
 
@@ -251,6 +292,19 @@ class Rollouts:
     def _require(self, service: str) -> None:
         if service not in self._names():
             raise Trouble(f"there is no service {service!r}; known are {', '.join(self._names()) or 'none'}")
+
+
+def _goes_back(rollout: Rollout) -> bool:
+    """Whether it does, or has been told to: what was acknowledged is not taken back."""
+    return rollout.phase == "going back" or rollout.wish == "abort"
+
+
+def _cannot_go_on(rollout: Rollout, stable: str) -> str:
+    """Why it cannot be gone on with where that release is the stable one; empty: it can."""
+    expected = {rollout.release} if rollout.phase in {"warm", "retiring"} else {rollout.release, rollout.stable}
+    if stable in expected:
+        return ""
+    return f"it was between {rollout.stable} and {rollout.release}, and {stable} is the stable release now"
 
 
 class _Alone:
