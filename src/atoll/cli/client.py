@@ -15,6 +15,14 @@ from atoll.system.trouble import Trouble
 ANSWER_LIMIT = 120.0  # seconds; a restart waits until the new instances are ready
 
 
+class NotRunning(Trouble):
+    """There is no supervisor, so nothing was asked of it."""
+
+
+class Unanswered(Trouble):
+    """Whether the supervisor did what it was asked is not known: it went away, or hangs."""
+
+
 class Client:
     """Talks to the supervisor of the system beside ``file``."""
 
@@ -32,11 +40,11 @@ class Client:
         where = self.folder.path.parent
         if left := self.left_over():
             processes = "one process goes on" if left == 1 else f"{left} processes go on"
-            raise Trouble(
+            raise NotRunning(
                 f"{where}: the supervisor is gone, and {processes}; "
                 "run 'atoll up' to begin anew on the same data, or 'atoll down' to end them"
             )
-        raise Trouble(f"{where}: the system does not run; start it with 'atoll up'")
+        raise NotRunning(f"{where}: the system does not run; start it with 'atoll up'")
 
     def left_over(self) -> int:
         """How many processes of an earlier supervisor still run."""
@@ -60,11 +68,12 @@ class Client:
             response = connection.getresponse()
             answer: dict[str, Any] = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Trouble(
+            raise Unanswered(
                 f"the supervisor does not answer ({error}); look at {self.folder.log('supervisor')}"
             ) from None
         finally:
             connection.close()
         if response.status != 200:
-            raise Trouble(str(answer.get("error", f"the supervisor answered {response.status}")))
+            said = str(answer.get("error", f"the supervisor answered {response.status}"))
+            raise Trouble(said, tuple(map(str, answer.get("details", ()))))
         return answer

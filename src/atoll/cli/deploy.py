@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from atoll.cli.client import Client
+from atoll.cli.client import Client, NotRunning, Unanswered
 from atoll.cli.complete import complete_service
 from atoll.cli.fault import seconds, share
 from atoll.cli.options import json_option, print_json, system_option, system_path
@@ -17,6 +17,7 @@ from atoll.system.trouble import Trouble
 
 TREE = "dev"  # the release that is the working tree
 NOT_BEGUN = 2  # the exit code of what was refused before anything happened
+UNKNOWN = 3  # the exit code where nobody was left to tell how it ended
 
 
 def _steps(_ctx: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -70,16 +71,14 @@ def command(
 ) -> None:  # fmt: skip
     """Roll out a release of a service (a new build of it, if none is named; `dev` is the working tree) while it runs.
 
-    Exit codes: 0 promoted, 1 rolled back, 2 not begun: bad input, or refused.
+    Exit codes: 0 promoted, 1 rolled back, 2 not begun (bad input, or refused), 3 the supervisor went away meanwhile.
     """
     if release is not None and not release.strip():
         raise click.BadParameter("it is empty; leave it out to build one of the working tree", param_hint="RELEASE")
     try:
         rollout, client = _begun(system_path(ctx, system_file), service, release, wanted, quiet=as_json)
     except Trouble as trouble:
-        for line in (str(trouble), *(f"  {detail}" for detail in trouble.details)):
-            click.echo(line, err=True)
-        ctx.exit(NOT_BEGUN)
+        _exit_not_begun(ctx, service, trouble)
     if detach:
         if as_json:
             print_json(rollout)
@@ -92,13 +91,7 @@ def command(
         click.echo(
             f"{service}: what runs is the working tree (dev), which changes as its files do: do not edit it meanwhile"
         )
-    try:
-        found = follow(client, service, rollout["number"], quiet=as_json)
-    except KeyboardInterrupt:
-        click.echo(
-            f"{service}: the rollout goes on; 'atoll rollouts {service}' shows it, 'atoll abort {service}' ends it"
-        )
-        raise
+    found = _followed(ctx, client, rollout, quiet=as_json)
     if as_json:
         print_json(found)
     else:
@@ -106,10 +99,40 @@ def command(
     ctx.exit(0 if found["phase"] in {"promoted", "warm", "retiring"} else 1)
 
 
+def _followed(ctx: click.Context, client: Client, rollout: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+    """The rollout when it is decided. It goes on by itself if nobody watches it any more."""
+    service = rollout["service"]
+    try:
+        return follow(client, service, rollout["number"], quiet=quiet)
+    except KeyboardInterrupt:
+        click.echo(
+            f"{service}: the rollout goes on; 'atoll rollouts {service}' shows it, 'atoll abort {service}' ends it"
+        )
+        raise
+    except Trouble as trouble:
+        _exit_unknown(ctx, service, trouble)
+
+
+def _exit_not_begun(ctx: click.Context, service: str, trouble: Trouble) -> NoReturn:
+    if isinstance(trouble, Unanswered):
+        _exit_unknown(ctx, service, trouble)
+    for line in (str(trouble), *(f"  {detail}" for detail in trouble.details)):
+        click.echo(line, err=True)
+    ctx.exit(NOT_BEGUN)
+
+
+def _exit_unknown(ctx: click.Context, service: str, trouble: Trouble) -> NoReturn:
+    """It was begun, or may have been; what became of it stands in the journal alone."""
+    gone = isinstance(trouble, (NotRunning, Unanswered))
+    why = "the supervisor is gone; 'atoll up' goes on with the rollout" if gone else str(trouble)
+    click.echo(f"{why}; 'atoll rollouts {service}' tells how it ended", err=True)
+    ctx.exit(UNKNOWN)
+
+
 def _begun(
     file: Path, service: str, release: str | None, wanted: dict[str, Any], *, quiet: bool
 ) -> tuple[dict[str, Any], Client]:
-    """The rollout as it begins. Trouble, if nothing has begun."""
+    """The rollout as it begins. Trouble, if nothing has begun; Unanswered, if nobody knows."""
     from atoll.cli.names import service_named
     from atoll.system.load import load_system
 
@@ -119,15 +142,19 @@ def _begun(
     _check(system.service(service).rollout, asked)
     client = Client(file)
     client.require_running()
-    _alone(client, service)
+    _require_alone(client, service)
     chosen = release or _built(file, service, quiet=quiet)
     order = {"service": service, "release": chosen, "wanted": asked}
     return client.call("POST", "/v1/rollouts", order), client
 
 
-def _alone(client: Client, service: str) -> None:
+def _require_alone(client: Client, service: str) -> None:
     """Another rollout of it is said before anything is built; the supervisor looks once more."""
-    latest = [one for one in client.call("GET", "/v1/rollouts")["rollouts"] if one["service"] == service]
+    try:
+        rollouts = client.call("GET", "/v1/rollouts")["rollouts"]
+    except Unanswered as trouble:
+        raise Trouble(str(trouble)) from None  # nothing was ordered yet
+    latest = [one for one in rollouts if one["service"] == service]
     if latest and latest[0]["phase"] not in DECIDED:
         going = latest[0]
         raise Trouble(

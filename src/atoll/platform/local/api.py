@@ -86,7 +86,7 @@ class Api:
         try:
             return await self._route(call)
         except Trouble as trouble:
-            raise Refusal(HTTPStatus.CONFLICT, str(trouble)) from None
+            raise Refusal(HTTPStatus.CONFLICT, str(trouble), trouble.details) from None
         except msgspec.DecodeError as error:
             raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
 

@@ -35,11 +35,12 @@ class Call:
 
 
 class Refusal(Exception):
-    """Answered as ``{"error": text}`` with that status."""
+    """Answered as ``{"error": text, "details": [...]}`` with that status."""
 
-    def __init__(self, status: HTTPStatus, text: str) -> None:
+    def __init__(self, status: HTTPStatus, text: str, details: tuple[str, ...] = ()) -> None:
         super().__init__(text)
         self.status = status
+        self.details = details
 
 
 Answer = Callable[[Call], Awaitable[object]]
@@ -111,4 +112,4 @@ class JsonServer:
         try:
             return HTTPStatus.OK, await self._answer(Call(method, path, dict(parse_qsl(parts.query)), body, token))
         except Refusal as refusal:
-            return refusal.status, {"error": str(refusal)}
+            return refusal.status, {"error": str(refusal), "details": refusal.details}
