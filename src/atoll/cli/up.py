@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from atoll.cli.complete import complete_service
 from atoll.cli.options import json_option, print_json, system_option, system_path
 from atoll.system.trouble import Trouble
 
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
 )
 @click.option("--no-watch", is_flag=True, help="Do not reload services when their files change.")
 @click.option("--no-dashboard", is_flag=True, help="Serve no page about the system, and keep no telemetry.")
+@click.option(
+    "--dev",
+    multiple=True,
+    metavar="SERVICE",
+    shell_complete=complete_service,
+    help="Forget its stable release: run the working tree; may be repeated.",
+)
 @json_option
 @system_option
 @click.pass_context
@@ -45,6 +53,7 @@ def command(
     broker: str | None,
     no_watch: bool,
     no_dashboard: bool,
+    dev: tuple[str, ...],
     as_json: bool,
     system_file: str | None,
 ) -> None:
@@ -60,6 +69,7 @@ def command(
         broker=broker or "",
         faults=faults,
         dashboard=not no_dashboard,
+        dev=dev,
     )
     if detach:
         _detached(file, options, as_json)

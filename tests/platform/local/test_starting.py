@@ -26,6 +26,7 @@ from tests.platform.local.demo import (
 )
 
 from atoll.platform.local import unprivileged
+from atoll.platform.local.folder import Folder, State
 from atoll.platform.local.options import Options
 from atoll.platform.local.run import run
 
@@ -187,8 +188,6 @@ def test_given_servers_are_used(demo: Demo, tmp_path: Path) -> None:
 
     status = demo.up()
     told = get(status["gateway"] + "/web/environment")[1]
-    from atoll.platform.local.folder import Folder
-
     admin = Folder(demo.folder / ".atoll").secret("postgres:admin")
     postgres = f"postgresql://postgres:{admin}@{status['parts']['postgres']['url'].rpartition('/')[2]}/postgres"
     text = (
@@ -230,6 +229,35 @@ def test_a_wrong_model_is_refused_before_anything_starts(demo: Demo) -> None:
     line = "system.py:8: Service 'web' calls 'nobody', which is not a service; known are raw, web"
     assert one_line(demo.run("up", "-d")) == line
     assert one_line(demo.run("check")) == line
+
+
+SMALL = """
+from atoll.system import Service, System
+services = tuple(Service(name, command=("python", "server.py"), source="raw") for name in ("raw", "raw2", "raw3"))
+system = System("small", services=services)
+"""
+
+
+def test_a_stable_release_that_is_gone_has_a_way_out(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, system=SMALL)
+    folder = Folder(tmp_path / ".atoll")
+    folder.create()
+    folder.write_state(State(stable={"raw": "19abcdef0123", "raw2": "0123456789ab"}))
+    try:
+        done = demo.run("up", "-d", "--isolated")
+        said = "its stable release {} is gone from the shelf; 'atoll up --dev {}' runs the working tree instead"
+        assert one_line(done) == f"raw: {said.format('19abcdef0123', 'raw')}"
+        assert done.stderr.splitlines()[1:] == [f"  raw2: {said.format('0123456789ab', 'raw2')}"]
+        unknown = demo.run("up", "-d", "--isolated", "--dev", "row")
+        assert one_line(unknown) == "--dev row: there is no service 'row'; known are raw, raw2, raw3"
+        assert folder.read_state().stable == {"raw": "19abcdef0123", "raw2": "0123456789ab"}
+        started = demo.run("up", "-d", "--isolated", "--dev", "raw", "--dev", "raw2", "--dev", "raw3")
+        assert started.returncode == 0, started.stderr
+        assert "runs the working tree; its stable release was 19abcdef0123" in started.stdout
+        assert {one["release"] for one in demo.json("ps")["services"].values()} == {"dev"}
+        assert folder.read_state().stable == {}
+    finally:
+        demo.run("down")
 
 
 def test_a_damaged_secret_is_one_line(demo: Demo) -> None:

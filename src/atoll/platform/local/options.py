@@ -11,6 +11,7 @@ class Options:
 
     broker: the kind to use instead of the model's (``rabbitmq``, say); empty: the model's.
     faults: whether somebody may order faults. dashboard: whether the page about the system is served, and telemetry kept for it.
+    dev: services whose stable release is forgotten, so that they run the working tree.
     """
 
     isolated: bool = False
@@ -19,3 +20,4 @@ class Options:
     broker: str = ""
     faults: bool = True
     dashboard: bool = True
+    dev: tuple[str, ...] = ()

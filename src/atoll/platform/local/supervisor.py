@@ -42,6 +42,7 @@ from atoll.platform.local.registry import Registry
 from atoll.platform.local.reloads import reload_changed
 from atoll.platform.local.server import JsonServer
 from atoll.platform.local.services import Ground, ServiceRunner
+from atoll.platform.local.stable_releases import forget_stable, require_known, require_stable
 from atoll.platform.local.status import status
 from atoll.platform.local.telling import Teller
 from atoll.platform.local.watchfiles import changes
@@ -130,6 +131,7 @@ class Supervisor:
             self._tell("atoll", "note", self._warning)
         if left := await end_leftovers(self._ledger):
             self._tell("atoll", "note", f"ended {left} processes that an earlier run left; the data is kept")
+        self._require_releases()
         board = self._file if self._options.dashboard else None
         self._parts = make_parts(self.system, self.folder, self._ports, board)
         self._kinds = {part.kind: part.kind for part in self._parts.all()}
@@ -145,6 +147,13 @@ class Supervisor:
             batches = changes(self.system, self.root, self._stop)
             reloading = reload_changed(self.system, self.root, batches, self._reload, self._teller)
             self._tasks.append(asyncio.create_task(reloading))
+
+    def _require_releases(self) -> None:
+        """What each service is to run is there, or nothing is started."""
+        require_known(self.system, self._options.dev)
+        for name, what in forget_stable(self._ledger, self._options.dev):
+            self._tell(name, "note", what)
+        require_stable(self.system, self._ledger, self.programs, self._shelf)
 
     async def _open(self) -> Wiring:
         """Open the API, and know all addresses."""
