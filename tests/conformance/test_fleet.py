@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from tests.platform.local.duo import running
 
+from atoll.platform.local.fleet import LocalFleet
 from atoll.platform.rollout import Fleet, MemoryFleet
 from atoll.system import Trouble
 
@@ -30,7 +31,7 @@ async def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 async def test_a_release_comes_takes_over_goes_back_and_leaves(fleet: Fleet) -> None:
     """One course, since each step stands on the one before; each act is done twice, which changes nothing."""
-    assert (fleet.stable("back"), dict(fleet.running("back"))) == (OLD, {OLD: 1})
+    assert (fleet.stable("back"), fleet.desired("back"), dict(fleet.running("back"))) == (OLD, 1, {OLD: 1})
     for _ in range(2):
         await fleet.launch("back", NEW, 1)
         assert dict(fleet.running("back")) == {OLD: 1, NEW: 1}
@@ -52,6 +53,31 @@ async def test_a_release_comes_takes_over_goes_back_and_leaves(fleet: Fleet) -> 
     for _ in range(2):
         await fleet.retire("back", NEW)
         assert dict(fleet.running("back")) == {OLD: 1}
+
+
+async def test_the_release_that_is_settled_has_as_many_instances_as_are_desired_by_then(fleet: Fleet) -> None:
+    await fleet.launch("back", NEW, 1)
+    await scale(fleet, 2)
+    assert (fleet.desired("back"), dict(fleet.running("back"))) == (2, {OLD: 2, NEW: 1})
+    await fleet.weigh("back", {NEW: 100})
+    await fleet.settle("back", NEW)
+    assert dict(fleet.running("back")) == {OLD: 2, NEW: 2}
+    await scale(fleet, 1)
+    assert (fleet.desired("back"), dict(fleet.running("back"))) == (1, {OLD: 2, NEW: 1})
+    await fleet.retire("back", OLD)
+    await fleet.launch("back", OLD, 1)
+    await fleet.weigh("back", {OLD: 100})
+    await fleet.settle("back", OLD)
+    await fleet.retire("back", NEW)
+
+
+async def scale(fleet: Fleet, instances: int) -> None:
+    """What people do by `atoll scale`; it is no part of the port."""
+    if isinstance(fleet, MemoryFleet):
+        fleet.scale("back", instances)
+    else:
+        assert isinstance(fleet, LocalFleet)
+        await fleet._runner("back").scale(instances)
 
 
 async def test_what_cannot_be_done_is_trouble_in_one_line_and_changes_nothing(fleet: Fleet) -> None:
