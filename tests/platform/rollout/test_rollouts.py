@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.platform.rollout.simulated import HOUR, SLOW, TWICE, Desk, StandingClock, ended
+from tests.platform.rollout.simulated import HOUR, SLOW, TWICE, USUAL, Desk, StandingClock, ended
 
 from atoll.platform.rollout import Rollout, Rollouts, Wanted
 from atoll.system import BlueGreen, Canary, Rolling, Trouble, Window
@@ -89,6 +89,14 @@ async def test_an_engine_that_cannot_measure_is_no_data(desk: Desk) -> None:
     found = await rolled_out(desk)
     assert (found.phase, found.reason) == ("rolled back", "figures: no data: the metrics are away")
     assert found.took <= 31
+
+
+async def test_a_moment_in_which_everything_is_slow_is_no_slow_release(desk: Desk) -> None:
+    desk.behaves("new", within=SLOW)
+    desk.world.clock.at(9.0, lambda: desk.behaves("new", within=USUAL))  # within the first interval of ten seconds
+    found = await rolled_out(desk)
+    assert [entry.decision for entry in found.entries if "p99" in entry.text][:1] == ["watch on"]
+    assert found.phase == "promoted"
 
 
 async def test_what_is_wrong_at_the_smoke_check_never_has_traffic(desk: Desk) -> None:

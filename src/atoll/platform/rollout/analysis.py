@@ -15,6 +15,9 @@ P99 = 0.99
 FLOOR = 0.005  # seconds: the lowest bound of the histograms; below it, nothing can be told apart
 TIMES_STABLE = 2.0  # errors: that many times the stable's share is worse, if it is no chance
 _LEAST_ERRORS = 2  # one may happen to anybody
+LASTING = (
+    2  # intervals that must show slowness, each by itself: a machine that is busy for a moment slows all requests of it
+)
 _EVENTS = 5  # attempts to handle an event that a judgement of them needs
 
 
@@ -25,7 +28,8 @@ class Pair:
     unknown: why nothing at all is known of them; empty: something is. alone: the stable one had no traffic in this window, so
     that ``stable`` is what it did in earlier ones; usual_p99: the slowest of those, in seconds. slack: times more than usual that
     durations may differ then, since another time is another load. cold: as many requests of the new one's life are not looked at
-    for their durations, and there were no others; 0: there were, or it tells no durations.
+    for their durations, and there were no others; 0: there were, or it tells no durations. intervals: the durations of both in
+    each interval of the window by itself, where the new one's counted.
     """
 
     canary: Sample
@@ -37,6 +41,7 @@ class Pair:
     usual_p99: float = 0.0
     slack: float = 1.0
     cold: int = 0
+    intervals: tuple[tuple[Sample, Sample], ...] = ()
 
 
 def difference(before: Reading | None, after: Reading | None) -> Sample:
@@ -210,9 +215,18 @@ def _latency(pair: Pair, limits: Limits, *, last: bool) -> Iterator[Finding]:
     if mine <= bound and not moved:
         yield Finding("p99", "passed", text)
         return
-    sure = moved or _many_above(pair, bound)
+    showing = sum(_shows(canary, stable, times, bound, moved=moved) for canary, stable in pair.intervals)
+    lasts = not pair.intervals or showing >= min(LASTING, limits.patience)
+    sure = lasts and (moved or _many_above(pair, bound))
     # What was measured at another time may be due to the time: it is watched as long as it may be.
     yield Finding("p99", "failed" if sure and (last or not pair.alone) else "unsure", text)
+
+
+def _shows(canary: Sample, stable: Sample, times: float, bound: float, *, moved: bool) -> bool:
+    """Whether one interval alone points the same way, however few its requests are."""
+    if moved:
+        return (canary.quantile(0.5) or 0.0) > max(FLOOR, (stable.quantile(0.5) or 0.0) * times)
+    return (canary.quantile(P99) or 0.0) > bound
 
 
 def _many_above(pair: Pair, bound: float) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from atoll.platform.rollout.analysis import (
     P99,
@@ -124,13 +124,26 @@ class Watcher:
             )
             if alarms:
                 return alarms
+        self._close_interval(window)
         return ()
+
+    def _close_interval(self, window: _Window) -> None:
+        """Keep the durations of the interval that has passed apart from those of the others."""
+        new, old = self.rollout.release, self.rollout.stable
+        if window.since is not None and window.pair is not None:
+            canary = difference(window.since.get(new), window.now.get(new))
+            stable = difference(window.since.get(old), window.now.get(old))
+            if canary.quantile(P99) is not None:
+                window.intervals += ((canary, window.pair.stable if window.pair.alone else stable),)
+            window.pair = replace(window.pair, intervals=window.intervals)
+            window.since = window.now
 
     async def _look(self, window: _Window) -> None:
         now = await self._measured()
         window.pair = self._pair(window, now)
+        window.now = now
         if window.warmed is None and self._is_warm(now):
-            window.warmed = now
+            window.warmed = window.since = now
         points = self.rollout.points
         points.append(
             Point(
@@ -220,12 +233,18 @@ def _countable(reading: Reading) -> Reading:
 
 @dataclass(slots=True)
 class _Window:
-    """What is being watched. warmed: the readings at the first look at which durations began to count."""
+    """What is being watched. warmed: the readings at the first look at which durations began to count.
+
+    since, now: where the durations of the interval at hand begin, and the last look. intervals: as `Pair` has them.
+    """
 
     before: Mapping[str, Reading]
     began: float
     warmed: Mapping[str, Reading] | None = None
+    since: Mapping[str, Reading] | None = None
+    now: Mapping[str, Reading] = field(default_factory=dict)
     pair: Pair | None = None
+    intervals: tuple[tuple[Sample, Sample], ...] = ()
 
     @property
     def known(self) -> Pair:
