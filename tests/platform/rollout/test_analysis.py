@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from atoll.platform.rollout import Reading
-from atoll.platform.rollout.analysis import difference, figures
-from atoll.platform.rollout.records import Figures
+from atoll.platform.rollout.analysis import Pair, difference, figures, judge
+from atoll.platform.rollout.records import Figures, Limits
 from atoll.system import Sample
 
 BEFORE = Reading(0.0, requests=1000, errors=10, at_gateway=100, failed_at_gateway=10)
@@ -55,6 +55,16 @@ def test_no_figure_that_is_not_finite_is_written_down(odd: float) -> None:
 
 def test_the_highest_bound_does_not_make_a_duration_infinite() -> None:
     assert Sample(buckets={1e308: 1000.0, inf: 1000.0}).quantile(0.99) == pytest.approx(0.99e308)
+
+
+@pytest.mark.parametrize(("slow", "found"), [(4, "passed"), (20, "failed")])
+def test_the_tail_of_few_requests_is_a_guess(slow: int, found: str) -> None:
+    """150 requests after a switch beside 50 before it: none of those took more than 10 ms, which says little of the next 150."""
+    stable = Sample(requests=50, buckets={0.005: 30, 0.01: 50, 0.025: 50, 0.05: 50, inf: 50}, ready=1, instances=1)
+    buckets = {0.005: 90, 0.01: 150 - slow, 0.025: 150 - slow, 0.05: 150, inf: 150}
+    pair = Pair(Sample(requests=150, buckets=buckets, ready=1, instances=1), stable, 6.0, alone=True)
+    (p99,) = [one for one in judge(pair, Limits(), last=True) if one.check == "p99"]
+    assert p99.outcome == found
 
 
 @pytest.mark.parametrize("odd", [inf, nan, -1.0, 1e308])

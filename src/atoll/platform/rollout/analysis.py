@@ -230,9 +230,11 @@ def _shows(canary: Sample, stable: Sample, times: float, bound: float, *, moved:
 
 
 def _many_above(pair: Pair, bound: float) -> bool:
-    """Whether more requests took longer than chance explains."""
+    """Whether more requests took longer than chance explains: of so few, the stable release's own p99 is but a guess."""
     mine, total = pair.canary.slower(bound), max(pair.canary.buckets.values())
-    return least_share(mine, total, SURE) > 1 - P99 and mine >= 3
+    theirs, others = pair.stable.slower(bound), max(pair.stable.buckets.values())
+    beside = more_often(mine, total, theirs, others) > VERY_SURE
+    return beside and least_share(mine, total, SURE) > 1 - P99 and mine >= 3
 
 
 def _moved(pair: Pair, times: float) -> bool:
