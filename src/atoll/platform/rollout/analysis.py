@@ -233,7 +233,7 @@ def _many_above(pair: Pair, bound: float) -> bool:
     """Whether more requests took longer than chance explains: of so few, the stable release's own p99 is but a guess."""
     mine, total = pair.canary.slower(bound), max(pair.canary.buckets.values())
     theirs, others = pair.stable.slower(bound), max(pair.stable.buckets.values())
-    beside = more_often(mine, total, theirs, others) > VERY_SURE
+    beside = more_often(mine, total, theirs, others) > SURE
     return beside and least_share(mine, total, SURE) > 1 - P99 and mine >= 3
 
 
