@@ -151,6 +151,16 @@ async def test_blue_green_compares_with_what_was_before_the_switch(desk: Desk) -
     assert (found.phase, "p99" in found.reason) == ("rolled back", True)
 
 
+async def test_a_quiet_interval_before_the_switch_is_not_what_is_usual(desk: Desk) -> None:
+    quiet = (0.1, 0.5, *[1.0] * 10)
+    desk.declared(BlueGreen(interval=10.0))
+    desk.world.fleet.readings("orders", "old")
+    desk.world.clock.time += 1000.0  # as usual, its tail too
+    desk.world.fleet.readings("orders", "old")
+    desk.behaves("old", within=quiet)
+    assert (await rolled_out(desk)).phase == "promoted"
+
+
 async def test_who_lives_by_events_is_judged_by_them(desk: Desk) -> None:
     desk.behaves("new", rps=0.0, handled=9.0).behaves("old", rps=0.0, handled=9.0)
     assert (await rolled_out(desk)).phase == "promoted"

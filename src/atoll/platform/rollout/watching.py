@@ -47,7 +47,8 @@ def cold_requests(limits: Limits) -> int:
 class Watcher:
     """Watches the two releases of one rollout. baseline: what the stable one did in all windows in which it had traffic.
 
-    usual_p99: the slowest of those windows. compared: whether the new one had traffic in one of them.
+    usual_p99: the slowest of those windows, or of all that the stable one answered before a switch. compared: whether the new one
+    had traffic in one of them.
     told: called after each look.
     """
 
@@ -69,7 +70,10 @@ class Watcher:
         before = await self._measured()
         await self.clock.wait(self.wishes.changed, self.rollout.plan.interval)
         after = await self._measured()
-        self._remember(difference(before.get(self.rollout.stable), after.get(self.rollout.stable)))
+        stable = self.rollout.stable
+        self._remember(difference(before.get(stable), after.get(stable)))
+        # One interval has but few slow requests, and may have been a quiet one: all that it answered so far tells what is usual.
+        self.usual_p99 = max(self.usual_p99, difference(None, after.get(stable)).quantile(P99) or 0.0)
 
     async def step(self) -> Outcome:
         """``passed``: on to the next step. ``failed``: back. ``unsure``: a person has decided meanwhile."""
