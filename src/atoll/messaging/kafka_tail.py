@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,11 @@ from atoll.messaging.kafka_link import header
 from atoll.messaging.kafka_options import Call, one_line
 
 TIMEOUT = 5.0  # seconds
+AGAIN = 0.1  # seconds between two questions about a partition that has no leader yet
+_ELECTING = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+)  # just after a topic is made, or a broker starts
 _GONE = (KafkaError._ALL_BROKERS_DOWN, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION)
 
 
@@ -30,6 +36,20 @@ async def look_on(
     return KafkaTail(consumer, frozenset(subjects), call)
 
 
+def _marks(consumer: Consumer, place: TopicPartition) -> tuple[int, int] | None:
+    """The partition's first and next offset; asked again while its leader is being elected."""
+    until = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            found: tuple[int, int] | None = consumer.get_watermark_offsets(place, timeout=TIMEOUT)
+        except KafkaException as error:
+            if error.args[0].code() not in _ELECTING or time.monotonic() > until:
+                raise
+            time.sleep(AGAIN)  # in a thread of its own: see Call
+        else:
+            return found
+
+
 def _assign(consumer: Consumer, places: list[TopicPartition], since: datetime | None) -> None:
     """From the ends as they are now, not as they are when the first fetch begins."""
     ends = [_end(consumer, one) for one in places]
@@ -43,7 +63,7 @@ def _assign(consumer: Consumer, places: list[TopicPartition], since: datetime | 
 
 
 def _end(consumer: Consumer, place: TopicPartition) -> TopicPartition:
-    marks = consumer.get_watermark_offsets(place, timeout=TIMEOUT)
+    marks = _marks(consumer, place)
     if marks is None:
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the broker did not say where its partitions end"))
     return TopicPartition(place.topic, place.partition, marks[1])
