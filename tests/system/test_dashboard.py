@@ -49,8 +49,12 @@ def test_one_order_is_one_tree_from_the_gateway_to_confirmed(watched: LocalSyste
     assert trace["orphans"] == 0
     assert {span["service"] for span in trace["spans"]} == {"gateway", "orders", "payments"}
     assert [span["depth"] for span in trace["spans"]].count(0) == 1
-    logged = ask(watched, f"/api/logs?trace={trace['trace']}")["logs"]
-    assert "201 POST /orders" in {one["message"] for one in logged}
+
+    def logged() -> bool:  # logs come by another way than spans, and may be later
+        lines = ask(watched, f"/api/logs?trace={trace['trace']}")["logs"]
+        return "201 POST /orders" in {one["message"] for one in lines}
+
+    until(logged, within=30.0, what="the gateway's line of the order is there")
 
 
 def test_the_rates_of_operations_come_from_the_services(watched: LocalSystem) -> None:
