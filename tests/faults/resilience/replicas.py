@@ -48,9 +48,11 @@ class Share:
 
 @dataclass
 class Hedging:
-    """lost: calls that the hanging one began; given_up: of those, ended before they were done."""
+    """calls, hedges: with those before one hung. asked: since then. lost: calls that the hanging one began; given_up: of
+    those, ended before they were done."""
 
     found: Outcomes
+    calls: int
     hedges: int
     asked: int
     lost: int
@@ -58,12 +60,12 @@ class Hedging:
 
     @property
     def most(self) -> float:
-        """Extra calls that the budget allows."""
-        return HEDGE.share * self.found.offered
+        """Extra calls that the budget allows; what the first calls saved may be spent later."""
+        return HEDGE.share * self.calls
 
     def __str__(self) -> str:
         return (
-            f"{self.found.offered} calls, {self.hedges} hedged (at most {self.most:.0f}), the replicas saw {self.asked};"
+            f"{self.calls} calls, {self.hedges} hedged (at most {self.most:.0f}), the replicas saw {self.asked};"
             f" p99 {self.found.quantile(0.99) * 1e3:.0f} ms, failed {sum(self.found.failed.values())};"
             f" the hanging one began {self.lost} and gave up {self.given_up}"
         )
@@ -87,15 +89,15 @@ async def hedging(rate: float, seconds: float, chance: random.Random) -> Hedging
             hedges += isinstance(record, Hedged)
 
         leaf = await running.client(Fourth, HEDGED, count)
-        await offer(lambda: leaf.look(Look()), rate=rate, seconds=2, chance=chance)
+        before = await offer(lambda: leaf.look(Look()), rate=rate, seconds=2, chance=chance)
         await _told(running, 60.0)
-        hedges = 0
         found = await offer(lambda: leaf.look(Look()), rate=rate, seconds=seconds, chance=chance)
         async with asyncio.timeout(10):
             while (hanging := (await _tallies(running))[0]).asked != hanging.ended:
                 await asyncio.sleep(0.01)
         asked = sum(tally.asked for tally in await _tallies(running))
-        return Hedging(found, hedges, asked, hanging.asked, hanging.given_up)
+        calls = before.offered + found.offered
+        return Hedging(found, calls, hedges, asked, hanging.asked, hanging.given_up)
 
 
 async def _told(running: Nodes, slow: float) -> None:

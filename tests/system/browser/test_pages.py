@@ -70,8 +70,9 @@ def test_the_figures_of_a_service_stay_in_its_card(open_view: OpenView, width: i
 def test_rows_and_bytes_of_a_table_are_no_single_number(open_view: OpenView, order_trace: str) -> None:
     view = open_view()
     show(view, "data", order_trace)
-    sizes = view.page.locator("small.num").all_inner_texts()
-    assert sizes
+    listed = view.page.locator("small.num")
+    listed.first.wait_for()  # the page's heading comes before what the databases say of their tables
+    sizes = listed.all_inner_texts()
     assert all(re.fullmatch(r"(~[\d.,]+ ?[kM]? rows?, )?[\d.]+ [kMG]?B", one) for one in sizes), sizes
 
 
