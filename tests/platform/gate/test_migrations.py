@@ -7,9 +7,10 @@ from tests.platform.gate.releases import CODE, OLD, lines, release
 
 from atoll.contracts.compatibility import Documents
 from atoll.platform.gate import Contract, Migration, Statement
-from atoll.platform.gate.effects import Effect, effects_of
+from atoll.platform.gate.effects import effects_of
 from atoll.platform.gate.migrations import migration_refusals, users_of
 from atoll.platform.gate.sqlglot import Use, uses_of_statement
+from atoll.platform.gate.told import Effect
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.platform.gate.releases import lines, uses
 
-from atoll.platform.gate.effects import Effect
 from atoll.platform.gate.migrations import users_of
 from atoll.platform.gate.sqlglot import uses_of_statement
 from atoll.platform.gate.sqltext import names_in, pieces_of, without_placeholders
+from atoll.platform.gate.told import Effect
 
 REASON = Effect("drop column", "orders", "reason")
 

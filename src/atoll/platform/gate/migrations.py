@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from atoll.platform.gate.contract import Contract, Migration
-from atoll.platform.gate.effects import Effect, Step, steps_of, tables_made, unique_names
+from atoll.platform.gate.effects import Step, steps_of, tables_made, unique_names
 from atoll.platform.gate.sqlglot import Use, uses_of_statement
 from atoll.platform.gate.sqltext import names_in
 from atoll.platform.gate.squawk import SYNTAX, Lock, locks_in, with_ignored_file
+from atoll.platform.gate.told import Effect
 
 _NUMBER = re.compile(r"\d+")
 _SHOWN = 3  # places of a finding that are named
