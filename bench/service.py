@@ -123,10 +123,11 @@ def serve(name: str) -> None:
 
 
 async def serve_atoll() -> None:
-    """Assembled as `atoll serve` does it, with all layers and telemetry at their defaults; only shedding is off."""
+    """Assembled and run as `atoll serve` does it, with all layers and telemetry at their defaults; only shedding is off."""
     from atoll.contracts import PUBLIC, Api, Operation
     from atoll.serve.assemble import assemble
     from atoll.serve.environment import Environment
+    from atoll.serve.run import spare_collector
     from atoll.service import Service, implements
 
     class Orders(Api):
@@ -139,6 +140,7 @@ async def serve_atoll() -> None:
     variables = {**os.environ, "ATOLL_RESILIENCE_SERVER__SHED": "off"}
     running = assemble(Service("orders", handlers=[quote]), Environment(port=0), variables)
     await running.start()
+    spare_collector()
     print(running.url.rpartition(":")[2], flush=True)
     over = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)

@@ -40,6 +40,7 @@ def serve() -> None:
     from atoll.contracts import PUBLIC, Api, Operation
     from atoll.serve.assemble import assemble
     from atoll.serve.environment import Environment
+    from atoll.serve.run import spare_collector
     from atoll.service import Service, implements
 
     class Orders(Api):
@@ -52,6 +53,7 @@ def serve() -> None:
     async def run() -> None:
         running = assemble(Service("orders", handlers=[quote]), Environment(port=0), os.environ)
         await running.start()
+        spare_collector()
         print(running.url.rpartition(":")[2], flush=True)
         await asyncio.to_thread(sys.stdin.read)
         await running.stop()

@@ -42,15 +42,20 @@ async def _serve(running: Running, environment: Environment) -> None:
     try:
         if not await _started(running, stop):
             return
-        gc.collect()
-        gc.freeze()  # what is there now stays: looking through all of it, again and again, is a pause of milliseconds
-        gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
+        spare_collector()
         log.info("ready on %s", running.url)
         await stop.asked.wait()
         await _drain(running, environment, stop)
     finally:
         loop.call_later(environment.grace + OVERTIME, _end_at_once)
         await running.stop()
+
+
+def spare_collector() -> None:
+    """To be called once all parts run: what is there now stays, and what comes is looked through less often."""
+    gc.collect()
+    gc.freeze()  # looking through all of it, again and again, is a pause of milliseconds
+    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
 
 
 async def _started(running: Running, stop: _Stop) -> bool:
