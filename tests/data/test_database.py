@@ -52,6 +52,24 @@ async def test_starts_at_once_while_the_database_is_away_and_works_when_it_comes
     await database.stop()
 
 
+async def test_connections_of_the_start_are_there_once_it_is_warmed(server: PostgresServer) -> None:
+    database = Database(server.url("postgres"), service="test", min_size=3)
+    for _ in range(2):  # also when it is started again
+        await database.start()
+        await database.warmed(60)
+        assert database.usage() == (0, 3)
+        await database.stop()
+
+
+async def test_nobody_waits_for_the_connections_of_a_database_that_is_away(server: PostgresServer) -> None:
+    server.stop()
+    database = Database(server.url("postgres"), service="test", min_size=3)
+    await database.start()
+    await database.warmed(3600)
+    await asyncio.to_thread(server.start)
+    await database.stop()
+
+
 async def test_work_waits_no_longer_than_the_request_has(server: PostgresServer) -> None:
     server.stop()
     database = database_of(server)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from atoll.contracts import DeadlineExceeded, Event
 from atoll.data import postgres
@@ -54,6 +54,7 @@ class Database:
         self.group_commit = GroupCommit(self)
         self._retention = Retention(self)
         self._warming: asyncio.Task[None] | None = None
+        self._tried = asyncio.Event()
         self._wakes: list[Callable[[], None]] = []
         self._readers: list[Callable[[], None]] = []
         self._answered_at = float("-inf")
@@ -62,6 +63,7 @@ class Database:
     async def start(self) -> None:
         """Returns at once; connects in the background, for ever."""
         await self._pool.open()
+        self._tried.clear()
         self._warming = asyncio.create_task(self._warm(), name="database: connect")
         self._retention.start()
 
@@ -73,6 +75,12 @@ class Database:
             await asyncio.gather(self._warming, return_exceptions=True)
             self._warming = None
         await self._pool.close()
+
+    async def warmed(self, within: float) -> None:
+        """Until the connections of the start are made, or one could not be, or so many seconds are over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._tried.wait()
 
     async def check(self) -> None:
         """Raises if the database does not answer."""
@@ -204,7 +212,9 @@ class Database:
                     taken.append(await self._pool.acquire())
                 except DRIVER_ERRORS as error:
                     self._note(error)
+                    self._tried.set()
                     await backoff.wait()
         finally:
             for connection in taken:
                 await self.release(connection)
+            self._tried.set()

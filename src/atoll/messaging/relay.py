@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +20,7 @@ from atoll.data.postgres import DRIVER_ERRORS, listen, on_lost, one_line
 from atoll.messaging.broker import Broker, NotAllPublished, Outgoing
 from atoll.messaging.envelope import Envelope, encode_envelope, extensions
 from atoll.messaging.spans import messaging_plan
-from atoll.service.tracing import PRODUCER, SpanPlan, kept_plan, trace_headers, traced
+from atoll.service.tracing import PRODUCER, Span, SpanPlan, current_tracer, kept_plan, span_headers
 
 log = logging.getLogger("atoll.messaging")
 
@@ -141,29 +140,43 @@ class Relay:
 
     async def _publish_all(self, rows: Sequence[Row]) -> None:
         """All at once, except that the rows of one key stay in their order; tried again until the broker has them."""
-        with ExitStack() as spans:
-            left: Sequence[Outgoing] = [self._outgoing(row, spans) for row in rows]
-            backoff = Backoff(first=0.05, most=2.0)
-            while left:
-                try:
-                    crash_point("before-publish")
-                    await self._broker.publish_all(left)
-                    crash_point("after-publish")
-                    return
-                except NotAllPublished as error:
-                    log.info("%d events are not published yet: %s", len(error.left), one_line(error))
-                    left = error.left
-                except Unavailable as error:
-                    log.info("%d events are not published yet: %s", len(left), one_line(error))
-                await backoff.wait()
+        spans: list[Span] = []
+        try:
+            await self._until_published([self._outgoing(row, spans) for row in rows])
+        except BaseException as error:
+            for span in spans:
+                span.fail(error)
+            raise
+        finally:
+            for span in spans:
+                span.end()
 
-    def _outgoing(self, row: Row, spans: ExitStack) -> Outgoing:
+    async def _until_published(self, left: Sequence[Outgoing]) -> None:
+        backoff = Backoff(first=0.05, most=2.0)
+        while left:
+            try:
+                crash_point("before-publish")
+                await self._broker.publish_all(left)
+                crash_point("after-publish")
+                return
+            except NotAllPublished as error:
+                log.info("%d events are not published yet: %s", len(error.left), one_line(error))
+                left = error.left
+            except Unavailable as error:
+                log.info("%d events are not published yet: %s", len(left), one_line(error))
+            await backoff.wait()
+
+    def _outgoing(self, row: Row, spans: list[Span]) -> Outgoing:
         headers: dict[str, Any] = extensions(msgspec.json.decode(row["headers"])) if row["headers"] else {}
-        span = spans.enter_context(traced(self._plan(row["subject"]), headers))
-        if span is not None:
-            span.set("messaging.message.id", str(row["id"]))
-            span.set("atoll.outbox.wait", (datetime.now(UTC) - row["written_at"]).total_seconds())
-        body = encode_envelope(self._envelope(row, headers or trace_headers(None)))
+        tracer = current_tracer.get()
+        if tracer is not None:
+            span = tracer.begin(self._plan(row["subject"]), headers)
+            spans.append(span)
+            if span.trace.recording:
+                span.set("messaging.message.id", str(row["id"]))
+                span.set("atoll.outbox.wait", (datetime.now(UTC) - row["written_at"]).total_seconds())
+            headers = headers or span_headers(span)
+        body = encode_envelope(self._envelope(row, headers))
         return Outgoing(row["subject"], row["key"], _message_id(row), body)
 
     def _plan(self, subject: str) -> SpanPlan:

@@ -49,6 +49,7 @@ from atoll.transport.http.client.httptools import HttptoolsClient
 from atoll.transport.http.server.uvicorn import HttpServer
 
 log = logging.getLogger("atoll.serve")
+WARM_WITHIN = 1.0  # seconds for the database to take the first connections; without it the service starts all the same
 
 
 def assemble(service: Service, environment: Environment, values: Mapping[str, str]) -> Running:
@@ -103,6 +104,8 @@ class Running:
         projections = await self._start_projections()
         provided = await self._provide({**self.callees.clients, **projections})
         await self._start_messaging(provided)
+        if self._database is not None:
+            await self._database.warmed(WARM_WITHIN)
         await self._start_server(provided)
         self.health.started = True
 

@@ -13,6 +13,8 @@ from atoll.service import Service
 from atoll.transport.http import HttpClient
 
 JWKS_TIMEOUT = 2.0  # seconds for one fetch of the keys
+# Connections that are made before the first request: a password's check (SCRAM) keeps the event loop busy for some 15 ms each.
+WARM = 4
 
 
 def database_of(service: Service, environment: Environment) -> Database | None:
@@ -30,7 +32,7 @@ def database_of(service: Service, environment: Environment) -> Database | None:
         )
     source = f"/{environment.system}/{service.name}"
     publishes = service.publishes or None
-    return Database(environment.database_url, service=service.name, source=source, publishes=publishes)
+    return Database(environment.database_url, service=service.name, source=source, min_size=WARM, publishes=publishes)
 
 
 def broker_of(service: Service, environment: Environment) -> Broker | None:

@@ -288,6 +288,11 @@ def trace_headers(current: Mapping[str, Any] | None) -> dict[str, str]:
     if span is None:
         names = ("traceparent", "tracestate")
         return {} if current is None else {name: value for name in names if (value := current.get(name)) is not None}
+    return span_headers(span)
+
+
+def span_headers(span: Span) -> dict[str, str]:
+    """``traceparent`` and ``tracestate`` that make others the span's children."""
     headers = {"traceparent": span.traceparent}
     if span.trace.state:
         headers["tracestate"] = span.trace.state

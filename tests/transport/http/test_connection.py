@@ -153,3 +153,87 @@ async def test_a_refusal_never_answers_for_another_request(served: Served, mount
         writer.write(b"hello\r\n\r\n")
         assert await reader.read() == b""
     writer.close()
+
+
+async def test_an_idle_connection_is_closed_once_its_time_is_over(served: Served) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    writer.write(GET)
+    await read_reply(reader)
+    connection = connection_of(served)
+    now = asyncio.get_running_loop().time()
+    connection.refuse_if_slow(now + 70)
+    assert not connection.transport.is_closing()
+    writer.write(GET)  # a further request begins its time anew
+    await read_reply(reader)
+    connection.refuse_if_slow(now + 75)
+    assert not connection.transport.is_closing()
+    connection.refuse_if_slow(now + 80)
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_who_is_answered_early_and_sends_no_more_of_the_body_is_idle(served: Served) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    writer.write(b"POST /none HTTP/1.1\r\nhost: test\r\ncontent-length: 100\r\n\r\nhal")
+    assert (await read_reply(reader)).status == 404
+    writer.write(b"f")
+    connection = connection_of(served)
+    async with asyncio.timeout(5):
+        while connection._received_at <= connection._answered_at:
+            await asyncio.sleep(0.001)
+    connection.refuse_if_slow(asyncio.get_running_loop().time() + 80)
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "rest"),
+    [
+        ({}, 200, b'{"subject":"a"}'),
+        ({b"POST /tell HTTP/1.1": b"POST /tell HTTP/1.0"}, 200, b'{"subject":"a"}'),
+        ({b"host: test": b"host: test\r\nconnection: close"}, 200, b'{"subject":"a"}'),
+        ({b"host: test": b"host: test\r\nx-request-id: r 1"}, 200, b'{"subject":"a"}'),  # no sane one
+    ],
+    ids=["plain", "HTTP/1.0", "close", "id"],
+)
+async def test_a_reply_is_the_same_at_once_and_in_parts(
+    served: Served, change: dict[bytes, bytes], status: int, rest: bytes
+) -> None:
+    request = b"POST /tell HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n"
+    for old, new in change.items():
+        request = request.replace(old, new)
+    reply = await served.raw(request + b'{"subject":"a"}')
+    closing = {"connection": "close"} if b"HTTP/1.0" in request or b"close" in request else {}
+    assert (reply.status, reply.body) == (status, rest)
+    assert reply.headers == {"content-type": "application/json", "content-length": "15", **closing}
+
+
+async def test_who_waits_for_100_continue_hears_it_before_the_body_is_taken(served: Served) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    head = b"POST /tell HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: 15\r\n"
+    head += b"expect: 100-continue\r\n\r\n"
+    async with asyncio.timeout(5):
+        writer.write(head)
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b'{"subject":"a"}')
+        assert (await read_reply(reader)).json() == {"subject": "a"}
+    writer.close()
+
+
+async def test_a_body_in_pieces_is_waited_for(served: Served) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    writer.write(b"POST /tell HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n")
+    async with asyncio.timeout(5):
+        for piece in (b'{"subj', b'ect":', b'"a"}'):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.02)  # so that it comes by itself
+        assert (await read_reply(reader)).json() == {"subject": "a"}
+    writer.close()
+
+
+async def test_head_has_the_head_of_get_alone(served: Served) -> None:
+    got, headed = await served.raw(GET), await served.raw(GET.replace(b"GET", b"HEAD"))
+    assert (headed.status, headed.headers, headed.body) == (got.status, got.headers, b"")

@@ -126,7 +126,7 @@ class HttpApp:
         except Exception as failure:  # whatever a handler raises is reported, and is one generic problem to the caller
             reply = self._failed(exchange, failure)
         if reply is not None:
-            await send_reply(send, reply, self._common(exchange), unread=receive if unread else None)
+            await send_reply(exchange, reply, self._common(exchange), unread=receive if unread else None)
 
     def _unrouted(self, scope: Scope, path: bytes) -> Reply:
         methods = self._router.methods(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from atoll.service import Caller
 
@@ -17,6 +17,19 @@ RECEIVED = "atoll.received"
 """In a request's scope: the ``time.monotonic()`` second at which all of it had come, before it waited for the event loop."""
 LEFT = "atoll.left"
 """In a request's scope: called when the client goes away before the reply is complete; absent if nobody cares."""
+WHOLE = "atoll.whole"
+"""In a request's scope: its `Whole`; absent if the server has none."""
+
+
+class Whole(Protocol):
+    """Request and reply at once, where ASGI has an event for each of their parts. Both say so when that cannot be done."""
+
+    def take(self) -> bytes | None:
+        """The request's body, if all of it is there; None, and it is to be received."""
+
+    def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Sends the reply; False, and it is to be sent in parts. Names and values must be fit to be sent: nobody checks."""
+
 
 Identify = Callable[[Mapping[str, str]], Awaitable[Caller | None]]
 """From a request's headers (lower-case names) to its verified caller; None without credentials, Unauthenticated for bad ones."""

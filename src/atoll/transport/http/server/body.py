@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from atoll.contracts import TooLarge, UnsupportedMediaType
 from atoll.transport.http.errors import RequestTimeout, UnreadBody
-from atoll.transport.http.server.asgi import Receive
+from atoll.transport.http.server.asgi import Receive, Whole
 from atoll.transport.http.server.headers import Headers
 from atoll.transport.http.server.reading import JSON
 from atoll.transport.http.server.texts import wrong
@@ -45,20 +45,30 @@ class BodyRules(NamedTuple):
     timeout: float
 
 
-async def read_body(receive: Receive, headers: Headers, rules: BodyRules) -> bytes:
+async def read_body(receive: Receive, headers: Headers, rules: BodyRules, whole: Whole | None = None) -> bytes:
     """The whole body; UnsupportedMediaType, TooLarge as soon as that is known, RequestTimeout, or Invalid if it is missing."""
     media, required, limit, timeout = rules
     check_media(headers, media)
     length = headers.raw.get(b"content-length")
     if length is not None and int(length) > limit:
         raise UnreadBody(_too_large(limit))
+    if whole is not None:
+        there = whole.take()  # nearly always: a small body comes with its headers
+        if there and len(there) <= limit:
+            return there
+        if there is not None:
+            return _checked(there, required, limit)
     event = await receive()
     if event["type"] == "http.disconnect":
         raise Disconnected
     body: bytes = event.get("body", b"")
     if event.get("more_body", False):
         body = await _rest(receive, bytearray(body), limit, timeout)
-    elif len(body) > limit:
+    return _checked(body, required, limit)
+
+
+def _checked(body: bytes, required: bool, limit: int) -> bytes:
+    if len(body) > limit:
         raise TooLarge(_too_large(limit))
     if required and not body:
         raise wrong("", "a body is required")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from atoll.service.tracing import Span
-from atoll.transport.http.server.asgi import Receive, Scope, Send
+from atoll.transport.http.server.asgi import WHOLE, Receive, Scope, Send, Whole
 from atoll.transport.http.server.body import discard
 from atoll.transport.http.server.headers import Headers
 from atoll.transport.http.server.replies import Reply
@@ -44,12 +44,16 @@ class Endpoint(Protocol):
 
 
 async def send_reply(
-    send: Send, reply: Reply, extra: list[tuple[bytes, bytes]], *, unread: Receive | None = None
+    exchange: Exchange, reply: Reply, extra: list[tuple[bytes, bytes]], *, unread: Receive | None = None
 ) -> None:
     """Sends a whole reply at once. unread: of a body that is not wanted; read and forgotten before the connection closes."""
-    headers = reply.headers
+    send, headers = exchange.send, reply.headers
     if extra:
         headers = [*headers, *extra]
+    if reply.own and unread is None:
+        whole: Whole | None = exchange.scope.get(WHOLE)
+        if whole is not None and whole.answer(reply.status, headers, reply.body):
+            return
     start: dict[str, Any] = {"type": "http.response.start", "status": reply.status, "headers": headers}
     await send(start)
     if unread is not None:

@@ -25,11 +25,12 @@ _problem_encoder = msgspec.json.Encoder()
 
 
 class Reply(NamedTuple):
-    """One whole reply."""
+    """One whole reply. own: whether all of its headers are made here, so that they need no check before they are sent."""
 
     status: int
     headers: RawHeaders
     body: bytes
+    own: bool = False
 
 
 class Replying:
@@ -43,7 +44,7 @@ class Replying:
         self._status = surface.status
         self._fixed: RawHeaders = [] if operation.reply in (None, type(None)) else [JSON_HEADER]
         if surface.cache_control:
-            self._fixed.append((b"cache-control", surface.cache_control.encode("latin-1")))
+            self._fixed += encoded([("cache-control", surface.cache_control)])
         self._location = _location(surface.location) if surface.location else None
 
     def write(self, message: Any, extra: Mapping[str, str]) -> Reply:
@@ -56,7 +57,7 @@ class Replying:
             headers.append((b"location", self._location(message)))
         if extra:
             headers.extend(encoded(extra.items()))
-        return Reply(self._status, headers, body)
+        return Reply(self._status, headers, body, own=not (extra or (body and self._status in EMPTY_STATUSES)))
 
 
 def problem_reply(error: Error, instance: str, *, close: bool = False) -> Reply:

@@ -16,7 +16,7 @@ from typing import Any, cast
 from uvicorn.config import Config
 from uvicorn.lifespan.on import LifespanOn
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from atoll.contracts import BadRequest, Error
@@ -24,8 +24,8 @@ from atoll.transport.http.errors import HeadersTooLarge, RequestTimeout
 from atoll.transport.http.limits import HttpLimits
 from atoll.transport.http.server.accepting import Acceptor
 from atoll.transport.http.server.app import HttpApp
-from atoll.transport.http.server.asgi import LEFT, RECEIVED
-from atoll.transport.http.server.replies import problem_reply
+from atoll.transport.http.server.asgi import LEFT, RECEIVED, WHOLE
+from atoll.transport.http.server.replies import CLOSE_HEADER, problem_reply
 from atoll.transport.http.server.unread import Unread
 
 log = logging.getLogger("atoll.http")
@@ -161,6 +161,48 @@ class _Complete(list[tuple[bytes, bytes]]):
         """Forgets it."""
 
 
+class _Whole:
+    """Implements `Whole`: what uvicorn's cycle does in two events to receive and two to send."""
+
+    __slots__ = ("_cycle",)
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+
+    def take(self) -> bytes | None:
+        """Not while more is to come, and not before a client that waits for 100 Continue was told so."""
+        cycle = self._cycle
+        if cycle.more_body or cycle.disconnected or cycle.response_complete or cycle.waiting_for_100_continue:
+            return None
+        cycle.flow.resume_reading()
+        cycle.message_event.clear()
+        body, cycle.body = cycle.body, bytearray()
+        return bytes(body)
+
+    def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Not where the connection ends with it, the client reads too slowly, or HEAD asked for no body."""
+        cycle = self._cycle
+        if (
+            cycle.response_started
+            or cycle.disconnected
+            or cycle.flow.write_paused
+            or not cycle.keep_alive
+            or CLOSE_HEADER in headers
+            or cycle.scope["method"] == "HEAD"
+        ):
+            return False
+        parts = [STATUS_LINE[status]]
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+        parts += (b"\r\n", body)
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        cycle.transport.write(b"".join(parts))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
+
+
 class _Connection(HttpToolsProtocol):
     """uvicorn's protocol, with bounds on headers, trailers and pipelining, and on how slowly a request may come."""
 
@@ -178,6 +220,7 @@ class _Connection(HttpToolsProtocol):
         self._limits = limits
         self._reading_headers_since: float | None = loop.time()
         self._received_at = 0.0
+        self._answered_at: float | None = None  # all that was asked; None while something is asked
         self._received = 0
         self._held = memoryview(b"")  # read, and not parsed yet
         self._running: RequestResponseCycle | None = None  # `cycle` is the last that was parsed
@@ -240,26 +283,40 @@ class _Connection(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        if self.pipeline or self._held:
+            super().on_response_complete()
+            if not self.transport.is_closing():
+                self._parse()
+                self.flow.resume_reading()
+            return
+        # As uvicorn does it, except that the sweep looks for idle connections: a timer a request costs more than that.
+        self.server_state.total_requests += 1
         if not self.transport.is_closing():
-            self._parse()
             self.flow.resume_reading()
+            self._answered_at = self.loop.time()
 
     def on_message_begin(self) -> None:
         self._reading_headers_since = self._received_at
+        self._answered_at = None
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         if self._received > self._limits.header_bytes and self._header_bytes() > self._limits.header_bytes:
             self._refuse(HeadersTooLarge(self._too_large()))
             return
-        hosts = [name for name, _ in self.headers].count(b"host")
+        hosts = 0
+        for name, _ in self.headers:
+            if name == b"host":
+                hosts += 1
         if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
             self._refuse(BadRequest("a request has one host header (RFC 9112)"))
             return
         self._reading_headers_since = None
         self._received = 0
         super().on_headers_complete()
+        if self.cycle is not None:
+            scope: Any = self.cycle.scope
+            scope[WHOLE] = _Whole(self.cycle)
         self.headers = _Complete(self.headers if self.parser.should_upgrade() else ())
 
     def on_body(self, body: bytes) -> None:
@@ -270,7 +327,8 @@ class _Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._received = 0
         if self.cycle is not None:
-            cast(dict[str, Any], self.cycle.scope)[RECEIVED] = time.monotonic()
+            scope: Any = self.cycle.scope
+            scope[RECEIVED] = time.monotonic()
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -282,6 +340,9 @@ class _Connection(HttpToolsProtocol):
         limits = self._limits
         if self._unread.seconds(now) > limits.read_timeout:
             self.transport.abort()
+            return
+        if self._answered_at is not None and now - max(self._answered_at, self._received_at) > limits.keep_alive:
+            self.transport.close()
             return
         began = self._reading_headers_since
         if began is not None and self.flow.read_paused:
