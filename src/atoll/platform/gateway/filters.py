@@ -14,7 +14,7 @@ def http_filters(gateway: Gateway, options: GatewayOptions) -> list[dict[str, An
     """The chain of every request. Replies pass it backwards."""
     return [
         _reply_headers(),  # last to see a reply: renames what the others put there
-        cors.http_filter(),  # before tokens: a preflight carries none
+        *([cors.http_filter()] if gateway.cors is not None else []),  # before tokens: a preflight carries none
         *([jwt.http_filter(gateway.jwt, options.jwks_cache)] if gateway.jwt is not None else []),  # who is it
         rate_limit.http_filter(),  # by caller, so after tokens; before access, so that refusals count as well
         *access.http_filters(),

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from atoll.platform.gateway.access import CLAIMS
 from atoll.platform.gateway.entries import Entry
 from atoll.platform.gateway.typed import seconds, typed
 from atoll.system import Jwt
 
-FILTER = CLAIMS[0]
-CLAIM_HEADERS = {"atoll-subject": "sub", "atoll-scopes": "scope", "atoll-roles": "roles_text"}
+FILTER = "envoy.filters.http.jwt_authn"
+SCOPES, ROLES = "atoll-scopes", "atoll-roles"
+CLAIM_HEADERS = {"atoll-subject": "sub", SCOPES: "scope", ROLES: "roles_text"}
 CLOCK_SKEW = 5  # seconds between the issuer's clock and ours; Envoy's default is 60
 CACHED_TOKENS = 1000  # verified tokens each worker remembers: verifying costs as much as the rest of a request
 MAX_CACHED_TOKEN = 8192  # bytes
@@ -59,8 +59,6 @@ def _provider(jwt: Jwt, jwks_cache: float) -> dict[str, Any]:
         # The routes decide who sees the header.
         "forward": True,
         "from_headers": [{"name": "authorization", "value_prefix": f"{scheme} "} for scheme in SCHEMES],
-        "payload_in_metadata": CLAIMS[1],
-        "normalize_payload_in_metadata": {"space_delimited_claims": ["scope", "roles_text"]},
         "claim_to_headers": [{"header_name": name, "claim_name": claim} for name, claim in CLAIM_HEADERS.items()],
         "jwt_cache_config": {"jwt_cache_size": CACHED_TOKENS, "jwt_max_token_size": MAX_CACHED_TOKEN},
         "remote_jwks": {
