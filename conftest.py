@@ -46,6 +46,12 @@ ALWAYS = (
     "they_fail[no-expected-version]",
 )
 
+# `make test` runs the tests in two processes (pytest-xdist): in the one these, which measure or load; in another those that
+# mostly wait for servers of their own to start, and get what the first leaves of the machine.
+MEASURING = ("tests/system/", "tests/faults/", "tests/rollouts/", "tests/bench/")
+UNDISTURBED = "undisturbed"
+NICENESS = 10
+
 
 def names(item: pytest.Item, parts: tuple[str, ...]) -> bool:
     """Whether one of the parts names the test."""
@@ -54,9 +60,18 @@ def names(item: pytest.Item, parts: tuple[str, ...]) -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what is long, unless it is asked for; pytest's closing line counts it as deselected."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group(UNDISTURBED if item.nodeid.startswith(MEASURING) else "others"))
     if os.environ.get("ATOLL_LONG"):
         return
     left_out = [item for item in items if names(item, LONG) and not names(item, ALWAYS)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """The process of the others steps back at its first test; what it starts inherits that."""
+    if "PYTEST_XDIST_WORKER" in os.environ and not item.nodeid.startswith(MEASURING):
+        os.nice(max(0, NICENESS - os.nice(0)))
