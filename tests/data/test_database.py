@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -30,6 +31,11 @@ def server(own: PostgresServer) -> PostgresServer:
 
 def database_of(server: PostgresServer, *, max_size: int = 10) -> Database:
     return Database(server.url("postgres"), service="test", max_size=max_size)
+
+
+def _as(server: PostgresServer, role: str) -> str:
+    parts = urlsplit(server.url("postgres"))
+    return parts._replace(netloc=f"{role}:{role}@{parts.hostname}:{parts.port}").geturl()
 
 
 async def add(database: Database) -> None:
@@ -68,6 +74,19 @@ async def test_nobody_waits_for_the_connections_of_a_database_that_is_away(serve
     await database.warmed(3600)
     await asyncio.to_thread(server.start)
     await database.stop()
+
+
+async def test_who_gets_fewer_connections_at_the_start_works_with_those(server: PostgresServer) -> None:
+    server.sql("CREATE ROLE few LOGIN CONNECTION LIMIT 2 PASSWORD 'few'; GRANT ALL ON things TO few")
+    first, second = (Database(_as(server, "few"), service=name, min_size=4) for name in ("first", "second"))
+    for database in (first, second):
+        await database.start()
+        await database.warmed(60)
+    assert first.usage() == (0, 2)
+    await add(first)
+    await first.stop()  # the second has waited for any at all
+    await add(second)
+    await second.stop()
 
 
 async def test_work_waits_no_longer_than_the_request_has(server: PostgresServer) -> None:

@@ -204,16 +204,19 @@ class Database:
             self._trouble = trouble
 
     async def _warm(self) -> None:
+        """Gets the first connections at once, or as many as the database gives: what it has is not held while it waits."""
         backoff = Backoff(first=0.05, most=2.0)
         taken: list[Connection] = []
         try:
-            while len(taken) < self._min_size:
+            while not taken and self._min_size:
                 try:
-                    taken.append(await self._pool.acquire())
+                    for _ in range(self._min_size):
+                        taken.append(await self._pool.acquire())  # noqa: PERF401 - those before a failure count
                 except DRIVER_ERRORS as error:
-                    self._note(error)
-                    self._tried.set()
-                    await backoff.wait()
+                    if not taken:
+                        self._note(error)
+                        self._tried.set()
+                        await backoff.wait()
         finally:
             for connection in taken:
                 await self.release(connection)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, cast
@@ -10,7 +12,7 @@ from typing import Any, cast
 import pytest
 from tests.transport.http.serving import Served, read_reply, serving
 
-from atoll.contracts import PUBLIC, Access, Api, Message, Operation
+from atoll.contracts import PUBLIC, Access, Api, Message, Operation, Surface
 from atoll.service import Request
 from atoll.transport.http import HttpLimits
 from atoll.transport.http.server.asgi import Receive, Scope, Send
@@ -173,7 +175,92 @@ async def test_an_idle_connection_is_closed_once_its_time_is_over(served: Served
     writer.close()
 
 
+async def test_a_request_that_begins_before_the_answer_to_the_last_is_not_idle(served: Served, mount: Mount) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    late = b"GET /mount/wait HTTP/1.1\r\nhost: test\r\n\r\n"
+    writer.write(GET + late[:10])
+    async with asyncio.timeout(5):
+        await read_reply(reader)
+        connection = connection_of(served)
+        connection.refuse_if_slow(asyncio.get_running_loop().time() + 9)  # its headers have ten seconds
+        writer.write(late[10:])
+        await mount.waiting.wait()
+        connection.refuse_if_slow(asyncio.get_running_loop().time() + 3600)
+        assert not connection.transport.is_closing()
+        writer.close()
+        await mount.gone.wait()
+
+
+async def test_a_request_and_its_body_are_gone_when_it_is_answered(served: Served) -> None:
+    """By counting references: the collector of cycles comes rarely in a service."""
+    kept: list[weakref.ref[Any]] = []
+    gc.collect()
+    gc.disable()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+        writer.write(GET)
+        await read_reply(reader)
+        connection = connection_of(served)
+        started = connection._start_asgi_task
+
+        def start(cycle: Any, app: Any) -> None:
+            kept.append(weakref.ref(cycle))
+            started(cycle, app)
+
+        connection._start_asgi_task = start
+        for path in (b"/who", b"/none", b"/tell"):
+            writer.write(b"POST %s HTTP/1.1\r\nhost: test\r\ncontent-length: 15\r\n" % path)
+            writer.write(b'content-type: application/json\r\n\r\n{"subject":"a"}')
+            await read_reply(reader)
+        writer.write(GET)  # the connection keeps its last one
+        await read_reply(reader)
+        writer.write(GET)
+        await read_reply(reader)
+        assert len(kept) == 5
+        assert [one() for one in kept[:3]] == [None, None, None]
+        writer.close()
+    finally:
+        gc.enable()
+
+
+async def test_what_wraps_receive_and_send_sees_all_of_it() -> None:
+    seen: list[str] = []
+
+    class Wrapping:
+        def __init__(self, inner: Any) -> None:
+            self.inner = inner
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            async def hearing() -> Any:
+                event = await receive()
+                seen.append(event["type"])
+                return event
+
+            async def telling(event: Any) -> None:
+                seen.append(event["type"])
+                await send(event)
+
+            await self.inner({**scope, "path": "/tell", "raw_path": b"/tell"}, hearing, telling)
+
+    async with serving({People.tell: tell}) as inside, serving({}, mounts={"/sub": Wrapping(inside.app)}) as served:
+        seen.clear()
+        reply = await served.ask("POST", "/sub/tell", b'{"subject":"a"}')
+        assert reply.json() == {"subject": "a"}
+        assert seen == ["http.request", "http.response.start", "http.response.body"]
+
+
+async def test_a_line_break_in_a_location_is_no_header() -> None:
+    class Broken(Api):
+        get = Operation("GET /who", None, Who, access=PUBLIC, http=Surface(location="/x/{subject}\r\nset-cookie: a=b"))
+
+    async with serving({Broken.get: who}) as served:
+        reply = await served.raw(GET)
+    assert "set-cookie" not in reply.headers
+    assert reply.headers["location"] == "/x/  set-cookie: a=b"
+
+
 async def test_who_is_answered_early_and_sends_no_more_of_the_body_is_idle(served: Served) -> None:
+    """Also if a byte comes now and then."""
     reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
     writer.write(b"POST /none HTTP/1.1\r\nhost: test\r\ncontent-length: 100\r\n\r\nhal")
     assert (await read_reply(reader)).status == 404
@@ -182,6 +269,7 @@ async def test_who_is_answered_early_and_sends_no_more_of_the_body_is_idle(serve
     async with asyncio.timeout(5):
         while connection._received_at <= connection._answered_at:
             await asyncio.sleep(0.001)
+    connection._received_at += 80
     connection.refuse_if_slow(asyncio.get_running_loop().time() + 80)
     async with asyncio.timeout(5):
         assert await reader.read() == b""

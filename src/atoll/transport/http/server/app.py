@@ -14,7 +14,7 @@ from atoll.service import Handler, Health
 from atoll.service.tracing import current_span
 from atoll.transport.http.errors import RequestTimeout, UnreadBody
 from atoll.transport.http.limits import HttpLimits
-from atoll.transport.http.server.asgi import ASGIApp, Event, Identify, Receive, Scope, Send
+from atoll.transport.http.server.asgi import ASGIApp, Event, Identify, Receive, Scope, Send, Whole
 from atoll.transport.http.server.body import Disconnected
 from atoll.transport.http.server.exchange import BrokeOff, Endpoint, Exchange, send_reply
 from atoll.transport.http.server.mounts import MountFailed, Mounts
@@ -69,13 +69,16 @@ class HttpApp:
         self._idle = asyncio.Event()
         self._closing = asyncio.Event()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One ASGI connection: a request, a websocket (for mounts only) or the lifespan."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, whole: Whole | None = None) -> None:
+        """One ASGI connection: a request, a websocket (for mounts only) or the lifespan.
+
+        whole: from a server that has it. What stands between a server and this application wraps receive and send alone.
+        """
         kind = scope["type"]
         if kind == "http":
             self._in_flight += 1
             try:
-                await self._http(scope, receive, send)
+                await self._http(scope, receive, send, whole)
             finally:
                 self._in_flight -= 1
                 if self._in_flight == 0 and self._closing.is_set():
@@ -98,12 +101,12 @@ class HttpApp:
             self._idle.clear()
             await self._idle.wait()
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _http(self, scope: Scope, receive: Receive, send: Send, whole: Whole | None) -> None:
         path: bytes = scope.get("raw_path") or scope["path"].encode()
         found = self._router.find(scope["method"], path)
         if found is None and not self._router.methods(path) and await self._mounts.serve(scope, receive, send):
             return
-        exchange = Exchange(scope, receive, send, self._closing)
+        exchange = Exchange(scope, receive, send, self._closing, whole)
         unread = False
         try:
             if found is None:

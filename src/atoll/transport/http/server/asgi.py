@@ -17,8 +17,6 @@ RECEIVED = "atoll.received"
 """In a request's scope: the ``time.monotonic()`` second at which all of it had come, before it waited for the event loop."""
 LEFT = "atoll.left"
 """In a request's scope: called when the client goes away before the reply is complete; absent if nobody cares."""
-WHOLE = "atoll.whole"
-"""In a request's scope: its `Whole`; absent if the server has none."""
 
 
 class Whole(Protocol):

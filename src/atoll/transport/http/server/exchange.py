@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from atoll.service.tracing import Span
-from atoll.transport.http.server.asgi import WHOLE, Receive, Scope, Send, Whole
+from atoll.transport.http.server.asgi import Receive, Scope, Send, Whole
 from atoll.transport.http.server.body import discard
 from atoll.transport.http.server.headers import Headers
 from atoll.transport.http.server.replies import Reply
@@ -17,16 +17,19 @@ from atoll.transport.http.server.router import NO_VALUES, Values
 class Exchange:
     """values: the path's parameters, in order. span: of an operation that is traced.
 
-    closing: set when the server drains, so that endless replies end.
+    closing: set when the server drains, so that endless replies end. whole: beside receive and send, where the server has it.
     """
 
-    __slots__ = ("closing", "headers", "receive", "scope", "send", "span", "values")
+    __slots__ = ("closing", "headers", "receive", "scope", "send", "span", "values", "whole")
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, closing: asyncio.Event) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, closing: asyncio.Event, whole: Whole | None = None
+    ) -> None:
         self.scope = scope
         self.receive = receive
         self.send = send
         self.closing = closing
+        self.whole = whole
         self.headers = Headers(scope["headers"])
         self.values: Values = NO_VALUES
         self.span: Span | None = None
@@ -51,7 +54,7 @@ async def send_reply(
     if extra:
         headers = [*headers, *extra]
     if reply.own and unread is None:
-        whole: Whole | None = exchange.scope.get(WHOLE)
+        whole = exchange.whole
         if whole is not None and whole.answer(reply.status, headers, reply.body):
             return
     start: dict[str, Any] = {"type": "http.response.start", "status": reply.status, "headers": headers}

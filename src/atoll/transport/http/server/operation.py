@@ -10,7 +10,7 @@ from atoll.resilience.deadline import DEADLINE_HEADER, NobodyWaits, Within, read
 from atoll.service import Caller, Handler, Request, current_request
 from atoll.service.request import FOREVER
 from atoll.transport.http.limits import HttpLimits
-from atoll.transport.http.server.asgi import LEFT, RECEIVED, WHOLE, Identify
+from atoll.transport.http.server.asgi import LEFT, RECEIVED, Identify
 from atoll.transport.http.server.body import BodyRules, Disconnected, read_body
 from atoll.transport.http.server.exchange import Exchange
 from atoll.transport.http.server.reading import Reading
@@ -55,11 +55,7 @@ class OperationEndpoint:
         given = FOREVER if raw is None else self._given_deadline(raw)
         caller = await self._caller(exchange)
         rules = self._body
-        body = (
-            b""
-            if rules is None
-            else await read_body(exchange.receive, exchange.headers, rules, exchange.scope.get(WHOLE))
-        )
+        body = b"" if rules is None else await read_body(exchange.receive, exchange.headers, rules, exchange.whole)
         message = self._read(body, exchange.values, exchange.scope.get("query_string", b""))
         request = Request(
             self._name, message, operation=self._operation, headers=exchange.headers, caller=caller, deadline=given

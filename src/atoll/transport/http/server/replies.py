@@ -87,7 +87,7 @@ def _clean(value: str) -> str:
 
 def _location(template: str) -> Callable[[Any], bytes]:
     parts = _PARAMETER.split(template)
-    literals, getters = parts[::2], [attrgetter(name) for name in parts[1::2]]
+    literals, getters = [_clean(part) for part in parts[::2]], [attrgetter(name) for name in parts[1::2]]
 
     def location(message: Any) -> bytes:
         text = literals[0]

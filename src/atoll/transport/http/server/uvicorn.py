@@ -24,7 +24,7 @@ from atoll.transport.http.errors import HeadersTooLarge, RequestTimeout
 from atoll.transport.http.limits import HttpLimits
 from atoll.transport.http.server.accepting import Acceptor
 from atoll.transport.http.server.app import HttpApp
-from atoll.transport.http.server.asgi import LEFT, RECEIVED, WHOLE
+from atoll.transport.http.server.asgi import LEFT, RECEIVED
 from atoll.transport.http.server.replies import CLOSE_HEADER, problem_reply
 from atoll.transport.http.server.unread import Unread
 
@@ -220,7 +220,7 @@ class _Connection(HttpToolsProtocol):
         self._limits = limits
         self._reading_headers_since: float | None = loop.time()
         self._received_at = 0.0
-        self._answered_at: float | None = None  # all that was asked; None while something is asked
+        self._answered_at = 0.0
         self._received = 0
         self._held = memoryview(b"")  # read, and not parsed yet
         self._running: RequestResponseCycle | None = None  # `cycle` is the last that was parsed
@@ -280,10 +280,12 @@ class _Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        whole = _Whole(cycle)  # given with the call, not in the scope, which is its cycle's: they would keep each other
+        super()._start_asgi_task(cycle, lambda scope, receive, send: app(scope, receive, send, whole))
 
     def on_response_complete(self) -> None:
-        if self.pipeline or self._held:
+        self._answered_at = self.loop.time()
+        if self.pipeline or self._held or self._limits.keep_alive < SWEEP:
             super().on_response_complete()
             if not self.transport.is_closing():
                 self._parse()
@@ -293,11 +295,9 @@ class _Connection(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if not self.transport.is_closing():
             self.flow.resume_reading()
-            self._answered_at = self.loop.time()
 
     def on_message_begin(self) -> None:
         self._reading_headers_since = self._received_at
-        self._answered_at = None
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -314,9 +314,6 @@ class _Connection(HttpToolsProtocol):
         self._reading_headers_since = None
         self._received = 0
         super().on_headers_complete()
-        if self.cycle is not None:
-            scope: Any = self.cycle.scope
-            scope[WHOLE] = _Whole(self.cycle)
         self.headers = _Complete(self.headers if self.parser.should_upgrade() else ())
 
     def on_body(self, body: bytes) -> None:
@@ -341,10 +338,11 @@ class _Connection(HttpToolsProtocol):
         if self._unread.seconds(now) > limits.read_timeout:
             self.transport.abort()
             return
-        if self._answered_at is not None and now - max(self._answered_at, self._received_at) > limits.keep_alive:
-            self.transport.close()
-            return
         began = self._reading_headers_since
+        if began is None and self.cycle is not None and self.cycle.response_complete:
+            if now - self._answered_at > limits.keep_alive:  # whatever still comes of a body that nobody reads
+                self.transport.close()
+            return
         if began is not None and self.flow.read_paused:
             self._reading_headers_since = now  # the rest waits for answers, not for the client
         elif began is not None:
