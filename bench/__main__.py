@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from bench.comparison.benches import BENCHES
-from bench.comparison.publish import main as publish
-from bench.comparison.run import main as run
+try:
+    from bench.comparison.arguments import end_in_order
+    from bench.comparison.benches import BENCHES
+    from bench.comparison.publish import main as publish
+    from bench.comparison.run import main as run
+except ModuleNotFoundError as error:
+    sys.exit(f"there is no {error.name} here; run make setup once, and then .venv/bin/python -m bench")
 
 # Those that are no comparison have a file and a way of their own.
 ALONE = sorted(file.stem for file in Path(__file__).parent.glob("[!_]*.py") if file.stem not in BENCHES)
 
-name = sys.argv[1] if len(sys.argv) > 1 else ""
-if name == "report":
-    sys.exit(publish(sys.argv[2:]))
-if name in BENCHES or name == "scale" or not name or name.startswith("-"):
-    sys.exit(run(sys.argv[1:]))
-if name not in ALONE:
-    sys.exit(
-        f"usage: python -m bench [NAME] [--help], with NAME one of: {', '.join((*BENCHES, 'scale', *ALONE, 'report'))}"
-    )
-sys.argv = [f"bench.{name}", *sys.argv[2:]]
-runpy.run_module(f"bench.{name}", run_name="__main__")
+
+def chosen(name: str) -> Callable[[], int | None]:
+    """What the first word asks for."""
+    if name == "report":
+        return lambda: publish(sys.argv[2:])
+    if name in BENCHES or name == "scale" or not name or name.startswith("-"):
+        return lambda: run(sys.argv[1:])
+    if name not in ALONE:
+        known = ", ".join((*BENCHES, "scale", *ALONE, "report"))
+        sys.exit(f"there is no benchmark {name!r}; there are: {known}; all of the first {len(BENCHES)} without a name")
+    return alone
+
+
+def alone() -> None:
+    sys.argv = [f"bench.{sys.argv[1]}", *sys.argv[2:]]
+    runpy.run_module(sys.argv[0], run_name="__main__")
+
+
+asked_for = chosen(sys.argv[1] if len(sys.argv) > 1 else "")
+end_in_order()
+try:
+    sys.exit(asked_for())
+except KeyboardInterrupt:
+    print("stopped", file=sys.stderr)
+    sys.exit(130)

@@ -26,6 +26,7 @@ from atoll.resilience import ClientStacks, Record, ServerStacks
 from atoll.service import Handler, Request, Resilience
 from atoll.transport.http.client.channel import Calling, client_stacks
 from atoll.transport.http.client.writing import Written
+from bench.comparison.arguments import count
 
 CALLS = 20_000
 ROUNDS = 7
@@ -192,7 +193,7 @@ async def main(calls: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=CALLS)
+    parser.add_argument("--calls", type=count, default=CALLS)
     parser.add_argument("--json", action="store_true")
     uvloop.run(main(parser.parse_args().calls))
     if QUIET:

@@ -27,6 +27,7 @@ import uvloop
 from atoll.service.tracing import CLIENT, SERVER, SpanPlan, current_span
 from atoll.telemetry import Metrics, OtlpTracer, SpanQueue
 from atoll.telemetry.otlp_spans import encode_spans
+from bench.comparison.arguments import connections, count, positive
 from bench.comparison.rate import Target, rate
 from bench.comparison.servers import BODY, JSON
 from bench.service import Item, Quote
@@ -147,9 +148,9 @@ def spans() -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=positive, default=3.0)
+    parser.add_argument("--connections", type=connections, default=32)
+    parser.add_argument("--rounds", type=count, default=3)
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     with started("collect", {}) as (port, _):

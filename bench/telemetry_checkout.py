@@ -28,6 +28,7 @@ import psutil
 import uvloop
 
 from atoll.transport.http.client.httptools import HttptoolsClient
+from bench.comparison.arguments import connections, count
 from bench.telemetry import started
 
 ATOLL = Path(sys.executable).with_name("atoll")
@@ -149,9 +150,9 @@ def run(command: list[str], environment: dict[str, str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=1000)
-    parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--orders", type=count, default=1000)
+    parser.add_argument("--connections", type=connections, default=16)
+    parser.add_argument("--rounds", type=count, default=2)
     chosen = parser.parse_args()
     with started("collect", {}) as (port, _):
         ways = {

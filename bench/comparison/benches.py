@@ -29,7 +29,7 @@ class Entrant:
 class Bench:
     """own: those that always take part. against: those that do if nobody says otherwise. chart: the figure to draw.
 
-    page: of docs/, which the results are written into.
+    page: of docs/, which the results are written into. asked: how much it does, where it does not last for a time.
     """
 
     kind: str
@@ -41,6 +41,7 @@ class Bench:
     requests: int = 10_000
     seconds: float = 0.0
     rounds: int = 3
+    asked: str = "{requests:,} requests, {connections} connections"
     page: str = "performance.md"
 
 
@@ -84,11 +85,11 @@ _ALL = (
         "requests/s", against=tuple(name for name in SERVERS if name != "atoll"), seconds=5.0,
     ),
     Bench("messaging", "Messaging: events from a transaction to a handler", [Entrant("atoll", messaging)],
-        "relay: outbox -> broker, acknowledged and marked /s", requests=20_000),
+        "relay: outbox -> broker, acknowledged and marked /s", requests=20_000, asked="{requests:,} events"),
     Bench("layers", "Layers: microseconds that each adds to a call", [Entrant("atoll", layers)],
-        "waits once: server, default us", requests=20_000),
+        "waits once: server, default us", requests=20_000, asked="{requests:,} calls of each in one process"),
     Bench("startup", "Startup: the whole shop on one machine", [Entrant("atoll", startup)],
-        "first start: all ready, s"),
+        "first start: all ready, s", asked="one order after each start"),
     Bench(
         "telemetry", "Telemetry: one typed POST with it off and on",
         [Entrant(name, partial(telemetry, name)) for name in ways("")], "requests/s", own=tuple(ways("")), seconds=3.0,

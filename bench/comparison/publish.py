@@ -22,7 +22,7 @@ from bench.comparison.chart import bars
 from bench.comparison.ground import ROOT
 from bench.comparison.measure import Round, Wrong
 from bench.comparison.report import Machine, Results, table
-from bench.comparison.run import amount
+from bench.comparison.run import amount, times
 
 DOCS = ROOT / "docs"
 
@@ -34,12 +34,18 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--folder", type=Path, default=DOCS, help="of performance.md and scale.md")
     options = parser.parse_args(arguments)
     try:
-        for kind, results in by_kind(options.files).items():
+        found = by_kind(options.files)
+        for kind in found:
+            must_have_marks(options.folder / BENCHES[kind].page, kind)
+        for kind, results in found.items():
             page = options.folder / BENCHES[kind].page
             write(page, kind, results)
-            print(f"{kind}: {sum(len(one.rounds) for one in results)} rounds into {page}")
-    except (Wrong, OSError) as error:
+            print(f"{kind}: {described(results).rpartition(', medians')[0].rpartition(', ')[2]} into {page}")
+    except Wrong as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     return 0
 
@@ -47,26 +53,49 @@ def main(arguments: Sequence[str]) -> int:
 def by_kind(files: Sequence[Path]) -> dict[str, list[Results]]:
     """Wrong if a file is none of ours, or differs in what it asked for from another of its kind."""
     found: dict[str, list[Results]] = {}
+    first: dict[str, Path] = {}
     for file in files:
-        try:
-            results = msgspec.json.decode(file.read_bytes(), type=Results)
-        except msgspec.MsgspecError as error:
-            raise Wrong(f"{file} is no result of python -m bench: {error}") from None
+        results = read(file)
         same = found.setdefault(results.work.kind, [])
+        other = first.setdefault(results.work.kind, file)
         if same and same[0].work != results.work:
             raise Wrong(
-                f"{file} asked for {results.work}, another file for {same[0].work}; give files that asked alike"
+                f"{file} asked for {amount(results.work)}, {other} for {amount(same[0].work)}; give files that asked alike,"
+                " and leave out what was only tried"
             )
         same.append(results)
     return found
+
+
+def read(file: Path) -> Results:
+    try:
+        results = msgspec.json.decode(file.read_bytes(), type=Results)
+    except msgspec.MsgspecError as error:
+        raise Wrong(f"{file} is no result of python -m bench: {error}") from None
+    if results.work.kind not in BENCHES or not results.rounds:
+        raise Wrong(
+            f"{file} is no result of python -m bench: of {results.work.kind!r}, with {len(results.rounds)} rounds"
+        )
+    bench = BENCHES[results.work.kind]
+    known = {entrant.name for entrant in bench.entrants}
+    for one in results.rounds:
+        if one.candidate not in known or bench.chart not in one.figures:
+            raise Wrong(f"{file} is no result of python -m bench: {one.candidate!r} is not measured by {bench.kind}")
+    return results
+
+
+def must_have_marks(page: Path, kind: str) -> None:
+    """Wrong if the page does not say where the table is to be."""
+    text = page.read_text()
+    begin, end = f"<!-- bench {kind} -->", f"<!-- /bench {kind} -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise Wrong(f"{page} has not one {begin} and one {end}; put them where the table is to be")
 
 
 def write(page: Path, kind: str, results: Sequence[Results]) -> None:
     """Replaces what is between the marks, and the chart."""
     text = page.read_text()
     begin, end = f"<!-- bench {kind} -->", f"<!-- /bench {kind} -->"
-    if text.count(begin) != 1 or text.count(end) != 1:
-        raise Wrong(f"{page} has not one {begin} and one {end}; put them where the table is to be")
     rounds = [one for result in results for one in result.rounds]
     chart = page.with_suffix("") / f"{kind}.svg"
     chart.parent.mkdir(exist_ok=True)
@@ -81,7 +110,7 @@ def described(results: Sequence[Results]) -> str:
     machine, work = results[0].machine, results[0].work
     count = max(sum(one.candidate == first.candidate for result in results for one in result.rounds)
                 for first in results[0].rounds)  # fmt: skip
-    return f"{where(machine)}\n\n{amount(work)}, {count} rounds, medians (least-most)."
+    return f"{where(machine)}\n\n{amount(work)}, {times(count)}, medians (least-most)."
 
 
 def where(machine: Machine) -> str:

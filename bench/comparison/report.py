@@ -8,6 +8,7 @@ import platform
 import shutil
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from bench.comparison.measure import Round, Work
+from bench.comparison.measure import Round, Work, Wrong
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 PACKAGES = (
@@ -71,12 +72,26 @@ def versions() -> dict[str, str]:
     return found
 
 
+def must_be_kept() -> None:
+    """Wrong, before anything is measured, if nothing can be kept."""
+    try:
+        RESULTS.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=RESULTS):
+            pass
+    except OSError as error:
+        raise Wrong(f"results cannot be kept in {RESULTS}: {error.strerror}") from None
+
+
 def keep(results: Results) -> Path:
-    """Writes all of it to a new file."""
-    RESULTS.mkdir(exist_ok=True)
+    """Writes all of it to a new file. Wrong if that cannot be; nothing of it stays then."""
     file = RESULTS / f"{results.work.kind}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.json"
-    file.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
-    return file
+    part = file.with_suffix(".part")
+    try:
+        part.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
+        return part.replace(file)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise Wrong(f"{file} could not be written: {error.strerror}") from None
 
 
 def table(rounds: Sequence[Round]) -> str:
@@ -89,7 +104,7 @@ def table(rounds: Sequence[Round]) -> str:
         values = [[one.figures[figure] for one in by_name[name] if figure in one.figures] for name in names]
         lines.append(row(figure, values))
     if any(one.cpu for one in rounds):
-        lines.append(f"| CPU by process | {' | '.join(cpu_cell(by_name[name]) for name in names)} |")
+        lines.append(f"| CPU s/1,000 by process | {' | '.join(cpu_cell(by_name[name]) for name in names)} |")
     lines.append(row("machine's load before", [[one.load[0] for one in by_name[name]] for name in names]))
     return "\n".join(lines)
 

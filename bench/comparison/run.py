@@ -18,9 +18,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from bench.comparison.arguments import connections, count
 from bench.comparison.benches import BENCHES, SCALE, STANDARD, Bench, Entrant
 from bench.comparison.measure import Round, Work, Wrong
-from bench.comparison.report import Results, keep, table, this_machine
+from bench.comparison.report import Results, keep, must_be_kept, number, table, this_machine
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,28 +43,40 @@ def carry_out(bench: Bench, options: argparse.Namespace, *, everything: bool) ->
     seconds = options.seconds or bench.seconds
     work = Work(bench.kind, options.orders or bench.requests, options.connections, seconds)
     chosen = able(bench) if everything else named(bench, options.against)
-    results = Results(this_machine(), work, in_turn(chosen, work, rounds))
-    file = keep(results)
+    must_be_kept()
+    results = Results(this_machine(), work, [])
+    try:
+        in_turn(chosen, work, rounds, results.rounds)
+    except BaseException:
+        if results.rounds:
+            print(f"what was measured until then is kept in {keep(results)}", file=sys.stderr)
+        raise
     if options.json:
         print(msgspec.json.encode(results).decode())
+        keep(results)
         return
     machine = results.machine
     print(
         f"\n{bench.title}\n{machine.date} UTC, {machine.cores} x {machine.cpu}, {machine.memory} GiB, {machine.system}"
     )
     print(", ".join(f"{name} {version}" for name, version in machine.versions.items()))
-    print(f"{amount(work)}, {rounds} rounds\n\n{table(results.rounds)}\n\nkept in {file}", flush=True)
+    print(f"{amount(work)}, {times(rounds)}\n\n{table(results.rounds)}\n", flush=True)
+    print(f"kept in {keep(results)}", flush=True)
 
 
 def amount(work: Work) -> str:
     """How much was asked for."""
-    much = f"{work.seconds:g} s" if work.seconds else f"{work.requests:,} requests"
-    return f"{much}, {work.connections} connections"
+    if work.seconds:
+        return f"{work.seconds:g} s, {work.connections} connections"
+    return BENCHES[work.kind].asked.format(requests=work.requests, connections=work.connections)
 
 
-def in_turn(entrants: Sequence[Entrant], work: Work, rounds: int) -> list[Round]:
-    """A B C, A B C, ...; progress on standard error."""
-    found = []
+def times(rounds: int) -> str:
+    return "1 round" if rounds == 1 else f"{rounds} rounds"
+
+
+def in_turn(entrants: Sequence[Entrant], work: Work, rounds: int, found: list[Round]) -> None:
+    """A B C, A B C, ... into ``found``; progress on standard error."""
     for at in range(1, rounds + 1):
         for entrant in entrants:
             load = os.getloadavg()
@@ -71,9 +84,8 @@ def in_turn(entrants: Sequence[Entrant], work: Work, rounds: int) -> list[Round]
                 found.append(Round(entrant.name, *entrant.measure(work), load))
             except (Wrong, RuntimeError) as error:
                 raise Wrong(f"{entrant.name}: {error}") from None
-            figures = ", ".join(f"{name} {value:.4g}" for name, value in found[-1].figures.items())
+            figures = ", ".join(f"{name} {number(value)}" for name, value in found[-1].figures.items())
             print(f"{entrant.name} {at}/{rounds}: {figures}; load {load[0]:.1f}", file=sys.stderr, flush=True)
-    return found
 
 
 def able(bench: Bench) -> list[Entrant]:
@@ -100,22 +112,18 @@ def found(bench: Bench, name: str) -> Entrant:
     return known[name]
 
 
-def count(text: str) -> int:
-    """At least one."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
-    return int(text)
-
-
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m bench",
+        usage="python -m bench [NAME] [options], see --help",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("kind", nargs="?", choices=(*BENCHES, "scale"))
-    parser.add_argument("--against", help="what to compare with, a list; all: whatever can run here")
-    parser.add_argument("--orders", "--requests", type=count, help="of a round; default: 10,000")
-    parser.add_argument("--connections", type=count, default=64)
-    parser.add_argument("--seconds", type=count, help="of a round, where the load lasts for a time")
+    parser.add_argument("kind", nargs="?", choices=(*BENCHES, "scale"), metavar="NAME")
+    parser.add_argument("--against", help="a list of columns (a wrong one shows all); all: what can run here")
+    parser.add_argument("--orders", "--requests", type=count, help="of a round; default: 10,000 for most")
+    parser.add_argument("--connections", type=connections, default=64)
+    parser.add_argument("--seconds", type=count, help="whole ones of a round, where the load lasts for a time")
     parser.add_argument("--rounds", type=count, help="default: 3")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)

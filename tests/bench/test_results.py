@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -95,3 +96,30 @@ def test_results_that_asked_for_something_else_are_not_mixed(
 def test_a_chart_has_a_bar_for_each() -> None:
     drawing = ET.fromstring(bars("a & b", {"atoll": (2.0, 1.0, 3.0), "other": (1.0, 1.0, 1.0)}))
     assert len([one for one in drawing if one.tag.endswith("rect")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"work": Work("nonsense", 1, 1)}, "of 'nonsense', with 1 rounds"),
+        ({"work": Work("soak", 1, 1)}, "of 'soak', with 1 rounds"),
+        ({"rounds": []}, "of 'checkout', with 0 rounds"),
+        (
+            {"rounds": [Round("zzz | <b>", {"confirmed/s": 1.0}, {}, (0.0, 0.0, 0.0))]},
+            "'zzz | <b>' is not measured by checkout",
+        ),
+        ({"rounds": [Round("atoll", {"calls/s": 1.0}, {}, (0.0, 0.0, 0.0))]}, "'atoll' is not measured by checkout"),
+    ],
+)
+def test_what_no_benchmark_measures_is_not_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], told: str
+) -> None:
+    good = Results(MACHINE, Work("checkout", 1, 1), [Round("atoll", {"confirmed/s": 1.0}, {}, (0.0, 0.0, 0.0))])
+    file, page = tmp_path / "one.json", tmp_path / "performance.md"
+    page.write_text("<!-- bench checkout --><!-- /bench checkout -->")
+    file.write_bytes(msgspec.json.encode(msgspec.structs.replace(good, **change)))
+    assert publish(["--folder", str(tmp_path), str(file)]) == 1
+    assert told in capsys.readouterr().err
+    file.write_bytes(msgspec.json.encode(good))
+    assert publish(["--folder", str(tmp_path), str(file)]) == 0
+    assert "1 round, medians" in page.read_text()

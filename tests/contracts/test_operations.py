@@ -143,3 +143,16 @@ def test_routes_are_the_same_whatever_their_parameters_are_called() -> None:
     two = Operation("GET /things/{other}", Data, Thing)
     assert route_shape(one) == route_shape(two)
     assert route_shape(one) != route_shape(Operation("GET /things", None, Thing))
+
+
+@pytest.mark.parametrize("status", [0, 101, 199, 400, 503])
+def test_a_status_that_no_reply_has_is_refused(status: int) -> None:
+    with pytest.raises(TypeError, match=f"the status of a reply is 200 to 399, not {status}"):
+        Operation("GET /things", None, Thing, http=Surface(status=status))
+
+
+@pytest.mark.parametrize("status", [204, 205, 304])
+def test_a_status_without_a_body_has_no_reply(status: int) -> None:
+    Operation("GET /things", None, None, http=Surface(status=status))
+    with pytest.raises(TypeError, match=f"a reply with the status {status} has no body; write None for its type"):
+        Operation("GET /things", None, Thing, http=Surface(status=status))

@@ -75,6 +75,9 @@ class Surface:
     cache_control: str = ""
 
 
+_WITHOUT_BODY = frozenset({204, 205, 304})  # RFC 9110, section 6.4.1
+
+
 class Channel(Protocol):
     """What carries a client's calls (transport has one; tests bring their own)."""
 
@@ -172,6 +175,7 @@ class Operation(Generic[Req, Rep]):
         self.access = access
         self.errors = _by_code(route, errors)
         self.http = http or Surface()
+        _refuse_impossible_status(route, self.http.status, reply)
         self.summary = summary
         self.name = ""
 
@@ -251,6 +255,15 @@ def parse_route(route: str) -> tuple[str, str, tuple[str, ...]]:
     if len(set(parameters)) != len(parameters):
         raise TypeError(f"Operation({route!r}): a parameter appears twice")
     return found["method"], path, parameters
+
+
+def _refuse_impossible_status(route: str, status: int, reply: Any) -> None:
+    if not 200 <= status <= 399:
+        raise TypeError(
+            f"Operation({route!r}): the status of a reply is 200 to 399, not {status}; errors have their own"
+        )
+    if status in _WITHOUT_BODY and reply not in (None, type(None)):
+        raise TypeError(f"Operation({route!r}): a reply with the status {status} has no body; write None for its type")
 
 
 def _refuse_unknown_parameters(route: str, request: Any, parameters: tuple[str, ...]) -> None:
