@@ -15,7 +15,7 @@ from bench.comparison.nginx import missing_nginx, start_nginx
 
 
 def missing() -> str:
-    """nginx comes from the system, the rest from this repository's set-up."""
+    """nginx is to be there, the rest from this repository's set-up."""
     if lacking_nginx := missing_nginx():
         return lacking_nginx
     lacking = [name for name in ("httpx", "faststream", "jwt") if importlib.util.find_spec(name) is None]

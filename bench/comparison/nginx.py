@@ -1,22 +1,34 @@
-"""nginx as the gateway of a peer that has none of its own."""
+"""nginx: the machine's own, or else the one that scripts/peers brings."""
 
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
-from bench.comparison.ground import ROOT, Ground
+from bench.comparison.ground import ROOT, Bare
+from bench.comparison.peers import missing_peer, peer_folder
 
 CONFIG = ROOT / "bench" / "peers" / "fastapi" / "nginx.conf"
 
 
 def missing_nginx() -> str:
-    """It comes from the system."""
-    return "" if shutil.which("nginx") else "there is no nginx (Debian, Ubuntu: apt install nginx-light)"
+    """What is to be done first, or ""."""
+    return "" if shutil.which("nginx") else missing_peer("nginx")
 
 
-def start_nginx(on: Ground, port: int, orders: int) -> None:
-    """Passes everything to the orders service."""
+def start_nginx(on: Bare, port: int, orders: int) -> None:
+    """The gateway of a peer that has none of its own: passes everything to the orders service."""
     config = on.folder / "nginx.conf"
     text = CONFIG.read_text().replace("ORDERS", str(orders)).replace("PORT", str(port))
     config.write_text(text.replace("FOLDER", str(on.folder)))
-    on.spawn("nginx", ["nginx", "-c", str(config), "-p", str(on.folder)], {}, f"127.0.0.1:{port}/health")
+    run_nginx(on, config, f"127.0.0.1:{port}/health")
+
+
+def run_nginx(on: Bare, config: Path, ready: str) -> None:
+    """With a whole configuration."""
+    program, environment = "nginx", dict[str, str]()
+    if not shutil.which("nginx"):
+        folder = peer_folder("nginx")
+        program = str(folder / "usr" / "sbin" / "nginx")
+        environment["LD_LIBRARY_PATH"] = ":".join(str(one) for one in folder.glob("usr/lib/*-linux-gnu"))
+    on.spawn("nginx", [program, "-e", "stderr", "-c", str(config), "-p", str(on.folder)], environment, ready)

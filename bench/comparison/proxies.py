@@ -18,7 +18,7 @@ from atoll.system import Gateway, Jwt, Route, Service, System
 from bench.comparison.floor import EXTENSIONS, ROUTER, WORKERS, address
 from bench.comparison.ground import ROOT, Bare, bare_ground, spare_port
 from bench.comparison.measure import Found, Work, Wrong
-from bench.comparison.nginx import missing_nginx
+from bench.comparison.nginx import missing_nginx, run_nginx
 from bench.comparison.peers import missing_peer, peer_folder
 from bench.comparison.processes import cpu_seconds
 from bench.comparison.rate import Target, rate
@@ -159,7 +159,7 @@ def filled(on: Bare, file: str, port: int, upstream: int) -> Path:
 
 def nginx(on: Bare, port: int, upstream: int) -> None:
     config = filled(on, "nginx.conf", port, upstream)
-    on.spawn("nginx", ["nginx", "-c", str(config), "-p", str(on.folder)], {}, f"127.0.0.1:{port}/")
+    run_nginx(on, config, f"127.0.0.1:{port}/")
 
 
 def caddy(on: Bare, port: int, upstream: int) -> None:
