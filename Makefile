@@ -26,7 +26,7 @@ down: setup ## stop the shop if it runs in the background
 shop: up ## the same as up
 
 test: setup ## run every test, in two processes (conftest.py says which where); in one: PYTEST="-n 0"
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 $(PYTEST)
 
 check: setup ## formatting, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -49,7 +50,6 @@ ALWAYS = (
 # `make test` runs the tests in two processes (pytest-xdist): in the one these, which measure or load; in another those that
 # mostly wait for servers of their own to start, and get what the first leaves of the machine.
 MEASURING = ("tests/system/", "tests/faults/", "tests/rollouts/", "tests/bench/")
-UNDISTURBED = "undisturbed"
 NICENESS = 10
 
 
@@ -60,15 +60,22 @@ def names(item: pytest.Item, parts: tuple[str, ...]) -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what is long, unless it is asked for; pytest's closing line counts it as deselected."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(UNDISTURBED if item.nodeid.startswith(MEASURING) else "others"))
     if os.environ.get("ATOLL_LONG"):
         return
     left_out = [item for item in items if names(item, LONG) and not names(item, ALWAYS)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Two pieces of work, one for each process."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = lambda nodeid: "measuring" if nodeid.startswith(MEASURING) else "others"
+    return scheduler
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
