@@ -25,8 +25,8 @@ down: setup ## stop the shop if it runs in the background
 
 shop: up ## the same as up
 
-test: setup ## run every test, in two processes (conftest.py says which where); in one: PYTEST="-n 0"
-	@$(BIN)/python -m pytest -n 2 $(PYTEST)
+test: setup ## run every test
+	@$(BIN)/python -m pytest $(PYTEST)
 
 check: setup ## formatting, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -47,11 +46,6 @@ ALWAYS = (
     "they_fail[no-expected-version]",
 )
 
-# `make test` runs the tests in two processes (pytest-xdist): in the one these, which measure or load; in another those that
-# mostly wait for servers of their own to start, and get what the first leaves of the machine.
-MEASURING = ("tests/system/", "tests/faults/", "tests/rollouts/", "tests/bench/")
-NICENESS = 10
-
 
 def names(item: pytest.Item, parts: tuple[str, ...]) -> bool:
     """Whether one of the parts names the test."""
@@ -66,19 +60,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Two pieces of work, one for each process."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    scheduler = LoadScopeScheduling(config, log)
-    scheduler._split_scope = lambda nodeid: "measuring" if nodeid.startswith(MEASURING) else "others"
-    return scheduler
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """The process of the others steps back at its first test; what it starts inherits that."""
-    if "PYTEST_XDIST_WORKER" in os.environ and not item.nodeid.startswith(MEASURING):
-        os.nice(max(0, NICENESS - os.nice(0)))
