@@ -76,7 +76,7 @@ OUTBOX = (
     ),
     Mutant(
         "mark what the broker refused", "acknowledged by the broker before a row is marked",
-        "messaging/relay.py", "one_line(error))\n                await backoff.wait()\n\n", "one_line(error))\n                return\n\n",
+        "messaging/relay.py", "one_line(error))\n            await backoff.wait()\n\n", "one_line(error))\n            return\n\n",
         (f"{RELAY}a_broker_that_is_away_loses_nothing",),
     ),
     Mutant(
