@@ -8,9 +8,8 @@ import sys
 from math import inf
 from types import FrameType
 
-MOST_CONNECTIONS = (
-    1000  # each is an open file of the load and of what answers; 1,024 are what Linux allows a process by default
-)
+# Each is an open file of the load and of what answers; 1,024 are what Linux allows a process by default.
+MOST_CONNECTIONS = 1000
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from bench.comparison.ground import ROOT, Bare
-from bench.comparison.peers import missing_peer, peer_folder
+from bench.comparison.peers import libraries, missing_peer, peer_folder
 
 CONFIG = ROOT / "bench" / "peers" / "fastapi" / "nginx.conf"
 
@@ -30,5 +30,5 @@ def run_nginx(on: Bare, config: Path, ready: str) -> None:
     if not shutil.which("nginx"):
         folder = peer_folder("nginx")
         program = str(folder / "usr" / "sbin" / "nginx")
-        environment["LD_LIBRARY_PATH"] = ":".join(str(one) for one in folder.glob("usr/lib/*-linux-gnu"))
+        environment["LD_LIBRARY_PATH"] = libraries(folder)
     on.spawn("nginx", [program, "-e", "stderr", "-c", str(config), "-p", str(on.folder)], environment, ready)

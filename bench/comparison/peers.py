@@ -24,5 +24,10 @@ def peer_folder(name: str) -> Path:
     return Path(done.stdout.strip())
 
 
+def libraries(folder: Path) -> str:
+    """LD_LIBRARY_PATH for the programs of unpacked packages."""
+    return ":".join(str(one) for one in folder.glob("usr/lib/*-linux-gnu"))
+
+
 def look(name: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", str(SCRIPT), "look", name], capture_output=True, text=True, check=False)

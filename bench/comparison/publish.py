@@ -12,6 +12,7 @@ import argparse
 import re
 import statistics
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         for kind, results in found.items():
             page = options.folder / BENCHES[kind].page
             write(page, kind, results)
-            print(f"{kind}: {described(results).rpartition(', medians')[0].rpartition(', ')[2]} into {page}")
+            print(f"{kind}: {times(most_rounds(results))} into {page}")
     except Wrong as error:
         print(error, file=sys.stderr)
         return 1
@@ -84,10 +85,14 @@ def read(file: Path) -> Results:
     return results
 
 
+def marks(kind: str) -> tuple[str, str]:
+    return f"<!-- bench {kind} -->", f"<!-- /bench {kind} -->"
+
+
 def must_have_marks(page: Path, kind: str) -> None:
     """Wrong if the page does not say where the table is to be."""
     text = page.read_text()
-    begin, end = f"<!-- bench {kind} -->", f"<!-- /bench {kind} -->"
+    begin, end = marks(kind)
     if text.count(begin) != 1 or text.count(end) != 1:
         raise Wrong(f"{page} has not one {begin} and one {end}; put them where the table is to be")
 
@@ -95,7 +100,7 @@ def must_have_marks(page: Path, kind: str) -> None:
 def write(page: Path, kind: str, results: Sequence[Results]) -> None:
     """Replaces what is between the marks, and the chart."""
     text = page.read_text()
-    begin, end = f"<!-- bench {kind} -->", f"<!-- /bench {kind} -->"
+    begin, end = marks(kind)
     rounds = [one for result in results for one in result.rounds]
     chart = page.with_suffix("") / f"{kind}.svg"
     chart.parent.mkdir(exist_ok=True)
@@ -108,9 +113,12 @@ def write(page: Path, kind: str, results: Sequence[Results]) -> None:
 def described(results: Sequence[Results]) -> str:
     """When, where, with what and how."""
     machine, work = results[0].machine, results[0].work
-    count = max(sum(one.candidate == first.candidate for result in results for one in result.rounds)
-                for first in results[0].rounds)  # fmt: skip
-    return f"{where(machine)}\n\n{amount(work)}, {times(count)}, medians (least-most)."
+    return f"{where(machine)}\n\n{amount(work)}, {times(most_rounds(results))}, medians (least-most)."
+
+
+def most_rounds(results: Sequence[Results]) -> int:
+    """Of one candidate."""
+    return max(Counter(one.candidate for result in results for one in result.rounds).values())
 
 
 def where(machine: Machine) -> str:

@@ -20,7 +20,7 @@ import msgspec
 
 from bench.comparison.load import Plan, Report
 from bench.comparison.measure import Wrong
-from bench.comparison.peers import missing_peer, peer_folder
+from bench.comparison.peers import libraries, missing_peer, peer_folder
 
 MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
@@ -75,7 +75,6 @@ def own(target: Target, connections: int, seconds: float) -> Rate:
 
 def wrk(target: Target, connections: int, seconds: float) -> Rate:
     folder = peer_folder("wrk")
-    libraries = ":".join(str(one) for one in folder.glob("usr/lib/*-linux-gnu"))
     whole = max(1, round(seconds))  # it takes whole seconds
     with tempfile.TemporaryDirectory(prefix="atoll-bench-") as place:
         script = Path(place) / "request.lua"
@@ -85,7 +84,7 @@ def wrk(target: Target, connections: int, seconds: float) -> Rate:
             f"http://127.0.0.1:{target.port}{target.path}",
         ]  # fmt: skip
         before = spent()
-        environment = {**os.environ, "LD_LIBRARY_PATH": libraries}
+        environment = {**os.environ, "LD_LIBRARY_PATH": libraries(folder)}
         done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment)
         busy = spent() - before
     return read(done.stdout + done.stderr, busy)

@@ -2,7 +2,7 @@
 
 One policy denies for each thing that is needed and not there; its name is what the reply says. A token's claims are read
 from the headers that the jwt filter makes of them and that services go by: what a client sends under those names is gone before
-any filter sees it. (As metadata they would cost each request a tenth of what the gateway does for it.)
+any filter sees it. (As metadata they would cost a twentieth of what the gateway does for a request.)
 """
 
 from __future__ import annotations

@@ -54,8 +54,6 @@ async def read_body(receive: Receive, headers: Headers, rules: BodyRules, whole:
         raise UnreadBody(_too_large(limit))
     if whole is not None:
         there = whole.take()  # nearly always: a small body comes with its headers
-        if there and len(there) <= limit:
-            return there
         if there is not None:
             return _checked(there, required, limit)
     event = await receive()

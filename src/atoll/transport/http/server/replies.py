@@ -57,7 +57,7 @@ class Replying:
             headers.append((b"location", self._location(message)))
         if extra:
             headers.extend(encoded(extra.items()))
-        return Reply(self._status, headers, body, own=not (extra or (body and self._status in EMPTY_STATUSES)))
+        return Reply(self._status, headers, body, own=not extra)
 
 
 def problem_reply(error: Error, instance: str, *, close: bool = False) -> Reply:

@@ -304,10 +304,7 @@ class _Connection(HttpToolsProtocol):
         if self._received > self._limits.header_bytes and self._header_bytes() > self._limits.header_bytes:
             self._refuse(HeadersTooLarge(self._too_large()))
             return
-        hosts = 0
-        for name, _ in self.headers:
-            if name == b"host":
-                hosts += 1
+        hosts = [name for name, _ in self.headers].count(b"host")
         if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
             self._refuse(BadRequest("a request has one host header (RFC 9112)"))
             return
