@@ -222,10 +222,12 @@ async def test_pages_show_each_order_once_while_new_ones_come(
 async def test_a_list_shows_what_the_orders_events_say_and_so_does_a_rebuilt_one(
     database: Database, orders: OrderList, ada: Caller
 ) -> None:
-    placed = [await place(database, ada) for _ in range(4)]
+    placed = [await place(database, ada) for _ in range(5)]
     await capture(database, placed[0])
     await decline(database, placed[1])
     await cancel(database, ada, placed[2])
+    await capture(database, placed[3])
+    await cancel(database, ada, placed[3])
     truth = [await read(database, ada, order) for order in reversed(placed)]
     assert list((await list_orders(ListOrders(), ada, orders)).items) == truth
     async with database.work() as work:

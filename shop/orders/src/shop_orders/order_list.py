@@ -16,9 +16,15 @@ from shop_orders.events import OrderDeclined, OrderPaid, OrderPlaced, OrderWithd
 _VIEW = "id, status, total, currency, lines, created_at, reason"
 _ADD = """
 INSERT INTO orders (id, customer, status, total, currency, lines, created_at)
-VALUES ($1, $2, 'pending', $3, $4, $5::jsonb, $6) ON CONFLICT (id) DO NOTHING
+SELECT id, customer, 'pending', total, currency, lines::jsonb, created_at
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[])
+    AS new (id, customer, total, currency, lines, created_at)
+ON CONFLICT (id) DO NOTHING
 """
-_CHANGE = "UPDATE orders SET status = $2, reason = $3, changed_at = now() WHERE id = $1"
+_CHANGE = """
+UPDATE orders SET status = new.status, reason = new.reason, changed_at = now()
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS new (id, status, reason) WHERE orders.id = new.id
+"""
 _FIRST_PAGE = f"SELECT {_VIEW} FROM orders WHERE customer = $1 ORDER BY id DESC LIMIT $2"  # noqa: S608
 _NEXT_PAGE = f"SELECT {_VIEW} FROM orders WHERE customer = $1 AND id < $3 ORDER BY id DESC LIMIT $2"  # noqa: S608
 _UNPAID = """
@@ -30,10 +36,21 @@ _lines = msgspec.json.Decoder(tuple[OrderLine, ...])
 
 @projects_batch(OrderPlaced, OrderPaid, OrderDeclined, OrderWithdrawn)
 async def list_orders(batch: Sequence[Stored[Any]], model: Connection) -> None:
-    """New orders first, then what became of them: an order is placed before anything else happens to it."""
-    events = [stored.event for stored in batch]
-    await model.executemany(_ADD, [_row(event) for event in events if isinstance(event, OrderPlaced)])
-    await model.executemany(_CHANGE, [_change(event) for event in events if not isinstance(event, OrderPlaced)])
+    """New orders first, then what became of them: an order is placed before anything else happens to it.
+
+    One statement for all new orders and one for all changes, of which an order's last one counts.
+    """
+    placed: list[tuple[Any, ...]] = []
+    changed: dict[OrderId, tuple[OrderId, OrderStatus, str]] = {}
+    for stored in batch:
+        if isinstance(event := stored.event, OrderPlaced):
+            placed.append(_row(event))
+        else:
+            changed[event.order_id] = _change(event)
+    if placed:
+        await model.execute(_ADD, *zip(*placed, strict=True))
+    if changed:
+        await model.execute(_CHANGE, *zip(*changed.values(), strict=True))
 
 
 class OrderList(Projection, name="order-list", handlers=[list_orders], tables=["orders"]):
