@@ -147,4 +147,6 @@ async def confirm(event: Captured, message: NatsMessage) -> None:
 
 async def confirm_order(session: AsyncSession, order_id: UUID) -> None:
     pending = update(OrderRow).where(OrderRow.id == order_id, OrderRow.status == "pending")
-    await session.execute(pending.values(status="confirmed", confirmed_at=func.clock_timestamp()))
+    confirmed = pending.values(status="confirmed", confirmed_at=func.clock_timestamp()).returning(OrderRow.id)
+    if (await session.execute(confirmed)).scalar_one_or_none() is not None:
+        session.add(OutboxMessage(subject="order.confirmed", payload={"order_id": str(order_id)}))

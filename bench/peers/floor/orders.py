@@ -21,17 +21,20 @@ PRICE = 99  # minor units of one piece of anything
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders (id uuid PRIMARY KEY, customer text NOT NULL, total bigint NOT NULL, currency text NOT NULL,
     status text NOT NULL DEFAULT 'pending', created_at timestamptz NOT NULL DEFAULT now(), confirmed_at timestamptz);
-CREATE TABLE IF NOT EXISTS outbox (id uuid PRIMARY KEY, body text NOT NULL);
+CREATE TABLE IF NOT EXISTS outbox (id uuid, subject text, body text NOT NULL, PRIMARY KEY (id, subject));
 """
 SAVE = """
 WITH new AS (SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[])
                          AS t (id, customer, total, currency, body)),
-     told AS (INSERT INTO outbox SELECT id, body FROM new)
+     told AS (INSERT INTO outbox SELECT id, 'order.created', body FROM new)
 INSERT INTO orders (id, customer, total, currency) SELECT id, customer, total, currency FROM new
 """
-CONFIRM = (
-    "UPDATE orders SET status = 'confirmed', confirmed_at = clock_timestamp() WHERE id = ANY($1) AND status = 'pending'"
-)
+CONFIRM = """
+WITH confirmed AS (UPDATE orders SET status = 'confirmed', confirmed_at = clock_timestamp()
+                   WHERE id = ANY($1) AND status = 'pending' RETURNING id)
+INSERT INTO outbox SELECT id, 'order.confirmed', json_build_object('order_id', id)::text FROM confirmed RETURNING id, body
+"""
+PUBLISHED = "DELETE FROM outbox WHERE (id, subject) IN (SELECT * FROM unnest($1::uuid[], $2::text[]))"
 
 
 class Item(msgspec.Struct):
@@ -49,6 +52,7 @@ class Captured(msgspec.Struct):
 
 
 Row = tuple[UUID, str, int, str, str]
+Told = tuple[UUID, str, str]  # order, subject, body
 decode_order = msgspec.json.Decoder(PlaceOrder).decode
 decode_captured = msgspec.json.Decoder(Captured).decode
 
@@ -58,7 +62,7 @@ class Orders:
 
     async def start(self) -> None:
         self.waiting: list[tuple[Row, asyncio.Future[None]]] = []
-        self.unpublished: list[Row] = []
+        self.unpublished: list[Told] = []
         self.came, self.committed = asyncio.Event(), asyncio.Event()
         self.pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=4, max_size=4)
         await self.pool.execute(SCHEMA)
@@ -75,29 +79,35 @@ class Orders:
             batch, self.waiting = self.waiting, []
             rows = [row for row, _ in batch]
             await self.pool.execute(SAVE, *(list(column) for column in zip(*rows, strict=True)))
-            self.unpublished += rows
-            self.committed.set()
+            self.tell("order.created", [(row[0], row[4]) for row in rows])
             for _, done in batch:
                 done.set_result(None)
 
+    def tell(self, subject: str, events: list[tuple[UUID, str]]) -> None:
+        """What was committed is published next."""
+        self.unpublished += [(id_, subject, body) for id_, body in events]
+        self.committed.set()
+
     async def publish(self) -> None:
-        for left in await self.pool.fetch("SELECT id, body FROM outbox"):  # what an earlier process did not come to
-            self.unpublished.append((left["id"], "", 0, "", left["body"]))
-            self.committed.set()
+        for left in await self.pool.fetch(
+            "SELECT id, subject, body FROM outbox"
+        ):  # what an earlier process did not come to
+            self.tell(left["subject"], [(left["id"], left["body"])])
         while True:
             await self.committed.wait()
             self.committed.clear()
             rows, self.unpublished = self.unpublished, []
             acknowledged = [
-                await self.js.publish_async("order.created", row[4].encode(), headers={"Nats-Msg-Id": str(row[0])})
-                for row in rows
+                await self.js.publish_async(subject, body.encode(), headers={"Nats-Msg-Id": f"{subject}-{id_}"})
+                for id_, subject, body in rows
             ]
             await asyncio.gather(*acknowledged)
-            await self.pool.execute("DELETE FROM outbox WHERE id = ANY($1)", [row[0] for row in rows])
+            await self.pool.execute(PUBLISHED, [row[0] for row in rows], [row[1] for row in rows])
 
     async def confirm(self) -> None:
         async def confirm_all(bodies: list[bytes]) -> None:
-            await self.pool.execute(CONFIRM, [decode_captured(body).order_id for body in bodies])
+            confirmed = await self.pool.fetch(CONFIRM, [decode_captured(body).order_id for body in bodies])
+            self.tell("order.confirmed", [(row["id"], row["body"]) for row in confirmed])
 
         await consume(self.js, "payment.captured", "orders", confirm_all)
 

@@ -19,7 +19,9 @@ const (
 		status text NOT NULL DEFAULT 'pending', created_at timestamptz NOT NULL DEFAULT now(), confirmed_at timestamptz);`
 	place = `WITH told AS (INSERT INTO outbox (subject, payload) VALUES ('order.created', $5))
 		INSERT INTO orders (id, customer, total, currency) VALUES ($1, $2, $3, $4)`
-	confirm = `UPDATE orders SET status = 'confirmed', confirmed_at = clock_timestamp() WHERE id = $1 AND status = 'pending'`
+	confirm = `WITH confirmed AS (UPDATE orders SET status = 'confirmed', confirmed_at = clock_timestamp()
+		WHERE id = $1 AND status = 'pending' RETURNING id)
+		INSERT INTO outbox (subject, payload) SELECT 'order.confirmed', $2 FROM confirmed`
 )
 
 type item struct {
@@ -37,6 +39,10 @@ type created struct {
 	UserID   string    `json:"user_id"`
 	Total    int64     `json:"total"`
 	Currency string    `json:"currency"`
+}
+
+type confirmed struct {
+	OrderID uuid.UUID `json:"order_id"`
 }
 
 type orderView struct {
@@ -168,6 +174,12 @@ func (s *ordersService) confirm(ctx context.Context, body []byte) error {
 	if err := json.Unmarshal(body, &event); err != nil {
 		return err
 	}
-	_, err := s.pool.Exec(ctx, confirm, event.OrderID)
+	told, err := json.Marshal(confirmed{event.OrderID})
+	if err != nil {
+		return err
+	}
+	if _, err = s.pool.Exec(ctx, confirm, event.OrderID, told); err == nil {
+		s.relay.told()
+	}
 	return err
 }

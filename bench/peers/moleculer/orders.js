@@ -13,7 +13,10 @@ CREATE TABLE IF NOT EXISTS outbox (id bigint GENERATED ALWAYS AS IDENTITY PRIMAR
 const PLACE = `
 WITH told AS (INSERT INTO outbox (subject, payload) VALUES ('order.created', $5))
 INSERT INTO orders (id, customer, total, currency) VALUES ($1, $2, $3, $4)`;
-const CONFIRM = "UPDATE orders SET status = 'confirmed', confirmed_at = clock_timestamp() WHERE id = $1 AND status = 'pending'";
+const CONFIRM = `
+WITH confirmed AS (UPDATE orders SET status = 'confirmed', confirmed_at = clock_timestamp()
+                   WHERE id = $1 AND status = 'pending' RETURNING id)
+INSERT INTO outbox (subject, payload) SELECT 'order.confirmed', jsonb_build_object('order_id', id) FROM confirmed`;
 
 const PRICES = new Map();
 [..."ABCDEFGHIJ"].forEach((letter, at) => {
@@ -76,6 +79,7 @@ run(
 				group: "orders",
 				async handler(event) {
 					await this.pool.query({ name: "confirm", text: CONFIRM, values: [event.order_id] });
+					this.relay.told();
 				},
 			},
 		},

@@ -26,8 +26,9 @@ SCHEMA = """CREATE TABLE IF NOT EXISTS orders (
     status text NOT NULL DEFAULT 'pending', created_at timestamptz NOT NULL DEFAULT now(), confirmed_at timestamptz)"""
 PLACE = text("""WITH told AS (INSERT INTO outbox (subject, payload) VALUES ('order_created', :event))
     INSERT INTO orders (id, customer, total, currency) VALUES (:id, :customer, :total, :currency)""")
-CONFIRM = text("""UPDATE orders SET status = 'confirmed', confirmed_at = clock_timestamp()
-    WHERE id = :id AND status = 'pending'""")
+CONFIRM = text("""WITH confirmed AS (UPDATE orders SET status = 'confirmed', confirmed_at = clock_timestamp()
+        WHERE id = :id AND status = 'pending' RETURNING id)
+    INSERT INTO outbox (subject, payload) SELECT 'order_confirmed', json_build_object('order_id', id) FROM confirmed""")
 KEY = jwt.PyJWK(json.loads(os.environ["JWKS"])["keys"][0])
 
 
