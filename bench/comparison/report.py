@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from atoll.cli.interpreter import python_told
 from bench.comparison.measure import Round, Work, Wrong
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -59,7 +60,7 @@ def cpu_name() -> str:
 
 
 def versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    found = {"python": python_told()}
     for name in PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)

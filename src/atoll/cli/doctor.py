@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from atoll.cli.interpreter import optimised
 from atoll.cli.options import json_option, print_json, system_option, system_path
 from atoll.system.trouble import Trouble
 
@@ -51,7 +52,7 @@ def _results(ctx: click.Context, system_file: str | None) -> Iterator[Result]:
     from atoll.platform.local import binaries
     from atoll.platform.local.run import checked_system
 
-    yield "python", sys.version_info >= (3, 11), f"{platform.python_version()} ({sys.executable})"
+    yield "python", sys.version_info >= (3, 11), _python()
     yield _tried("machine", _machine)
     for name, find in (
         ("envoy", binaries.find_envoy),
@@ -69,6 +70,11 @@ def _results(ctx: click.Context, system_file: str | None) -> Iterator[Result]:
         yield "system", True, f"{system.name} ({file})"
         yield from _needs(system, file)
     yield _disk(Path.cwd())
+
+
+def _python() -> str:
+    slow = "" if optimised() else "; it was built without --enable-optimizations, so services are slower with it"
+    return f"{platform.python_version()} ({sys.executable}){slow}"
 
 
 def _tried(name: str, look: Callable[[], str]) -> Result:
