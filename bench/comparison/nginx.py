@@ -24,11 +24,15 @@ def start_nginx(on: Bare, port: int, orders: int) -> None:
     run_nginx(on, config, f"127.0.0.1:{port}/health")
 
 
+def nginx_program() -> tuple[str, dict[str, str]]:
+    """The program and its environment variables; RuntimeError if there is none."""
+    if found := shutil.which("nginx"):
+        return found, {}
+    folder = peer_folder("nginx")
+    return str(folder / "usr" / "sbin" / "nginx"), {"LD_LIBRARY_PATH": libraries(folder)}
+
+
 def run_nginx(on: Bare, config: Path, ready: str) -> None:
     """With a whole configuration."""
-    program, environment = "nginx", dict[str, str]()
-    if not shutil.which("nginx"):
-        folder = peer_folder("nginx")
-        program = str(folder / "usr" / "sbin" / "nginx")
-        environment["LD_LIBRARY_PATH"] = libraries(folder)
+    program, environment = nginx_program()
     on.spawn("nginx", [program, "-e", "stderr", "-c", str(config), "-p", str(on.folder)], environment, ready)

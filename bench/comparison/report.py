@@ -18,6 +18,7 @@ import psutil
 
 from atoll.cli.interpreter import python_told
 from bench.comparison.measure import Round, Work, Wrong
+from bench.comparison.nginx import missing_nginx, nginx_program
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 PACKAGES = (
@@ -66,11 +67,19 @@ def versions() -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    for name, flag in (("nginx", "-v"), ("node", "--version")):
-        if shutil.which(name):
-            done = subprocess.run([name, flag], capture_output=True, text=True, check=False)
-            found[name] = (done.stdout + done.stderr).strip().rpartition("/")[2]
+    if not missing_nginx():
+        program, environment = nginx_program()
+        found["nginx"] = said(program, "-v", environment).rpartition("/")[2]
+    if shutil.which("node"):
+        found["node"] = said("node", "--version", {})
     return found
+
+
+def said(program: str, flag: str, environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        [program, flag], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+    return (done.stdout + done.stderr).strip()
 
 
 def must_be_kept() -> None:

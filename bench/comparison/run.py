@@ -80,6 +80,8 @@ def in_turn(entrants: Sequence[Entrant], work: Work, rounds: int, found: list[Ro
     for at in range(1, rounds + 1):
         for entrant in entrants:
             load = os.getloadavg()
+            if sys.stderr.isatty():
+                print(f"{entrant.name} {at}/{rounds} ...", end="\r", file=sys.stderr, flush=True)
             try:
                 found.append(Round(entrant.name, *entrant.measure(work), load))
             except (Wrong, RuntimeError) as error:
