@@ -3,7 +3,8 @@
     python -m bench report [--folder docs] bench/results/checkout-*.json ...
 
 Of several files of one benchmark all rounds count together; all must have asked for the same. The page says where: between
-`<!-- bench NAME -->` and `<!-- /bench NAME -->`. The chart goes into a folder of the page's name beside it.
+`<!-- bench NAME -->` and `<!-- /bench NAME -->`. The chart goes into a folder of the page's name beside it. Where all benchmarks
+that have targets are given, what was reached is written between the marks of `targets`.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from bench.comparison.ground import ROOT
 from bench.comparison.measure import Round, Wrong
 from bench.comparison.report import Machine, Results, table
 from bench.comparison.run import amount, times
+from bench.comparison.targets import TARGETS, judged
 
 DOCS = ROOT / "docs"
+TARGETS_PAGE = "performance.md"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,10 +41,17 @@ def main(arguments: Sequence[str]) -> int:
         found = by_kind(options.files)
         for kind in found:
             must_have_marks(options.folder / BENCHES[kind].page, kind)
+        judges = all(target.kind in found for target in TARGETS)
+        if judges:
+            must_have_marks(options.folder / TARGETS_PAGE, "targets")
         for kind, results in found.items():
             page = options.folder / BENCHES[kind].page
             write(page, kind, results)
             print(f"{kind}: {times(most_rounds(results))} into {page}")
+        if judges:
+            page = options.folder / TARGETS_PAGE
+            between(page, "targets", judged({kind: all_rounds(results) for kind, results in found.items()}))
+            print(f"targets: into {page}")
     except Wrong as error:
         print(error, file=sys.stderr)
         return 1
@@ -99,15 +109,23 @@ def must_have_marks(page: Path, kind: str) -> None:
 
 def write(page: Path, kind: str, results: Sequence[Results]) -> None:
     """Replaces what is between the marks, and the chart."""
-    text = page.read_text()
-    begin, end = marks(kind)
-    rounds = [one for result in results for one in result.rounds]
+    rounds = all_rounds(results)
     chart = page.with_suffix("") / f"{kind}.svg"
     chart.parent.mkdir(exist_ok=True)
     chart.write_text(drawn(kind, rounds))
     link = f"![{BENCHES[kind].title}]({chart.relative_to(page.parent)})"
-    body = "\n\n".join([begin, described(results), table(rounds), link, end])
-    page.write_text(re.sub(f"{re.escape(begin)}.*{re.escape(end)}", lambda _: body, text, flags=re.DOTALL))
+    between(page, kind, described(results), table(rounds), link)
+
+
+def between(page: Path, kind: str, *parts: str) -> None:
+    """Replaces what is between the marks."""
+    begin, end = marks(kind)
+    body = "\n\n".join([begin, *parts, end])
+    page.write_text(re.sub(f"{re.escape(begin)}.*{re.escape(end)}", lambda _: body, page.read_text(), flags=re.DOTALL))
+
+
+def all_rounds(results: Sequence[Results]) -> list[Round]:
+    return [one for result in results for one in result.rounds]
 
 
 def described(results: Sequence[Results]) -> str:

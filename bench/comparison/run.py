@@ -22,23 +22,28 @@ from bench.comparison.arguments import connections, count
 from bench.comparison.benches import BENCHES, SCALE, STANDARD, Bench, Entrant
 from bench.comparison.measure import Round, Work, Wrong
 from bench.comparison.report import Results, keep, must_be_kept, number, table, this_machine
+from bench.comparison.targets import judged
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit status: 1 if a candidate was wrong or cannot run here."""
     options = parsed(arguments)
     kinds = {"scale": SCALE, None: STANDARD}.get(options.kind, (options.kind,))
+    found: dict[str, list[Round]] = {}
     try:
         for kind in kinds:
-            carry_out(BENCHES[kind], options, everything=not options.kind or options.against == "all")
+            everything = not options.kind or options.against == "all"
+            found[kind] = carry_out(BENCHES[kind], options, everything=everything)
     except Wrong as error:
         print(error, file=sys.stderr)
         return 1
+    if not options.json and (told := judged(found)):
+        print(f"\nTargets\n\n{told}")
     return 0
 
 
-def carry_out(bench: Bench, options: argparse.Namespace, *, everything: bool) -> None:
-    """One benchmark, printed and kept."""
+def carry_out(bench: Bench, options: argparse.Namespace, *, everything: bool) -> list[Round]:
+    """One benchmark, printed and kept: its rounds."""
     rounds = options.rounds or bench.rounds
     seconds = options.seconds or bench.seconds
     work = Work(bench.kind, options.orders or bench.requests, options.connections, seconds)
@@ -54,7 +59,7 @@ def carry_out(bench: Bench, options: argparse.Namespace, *, everything: bool) ->
     if options.json:
         print(msgspec.json.encode(results).decode())
         keep(results)
-        return
+        return results.rounds
     machine = results.machine
     print(
         f"\n{bench.title}\n{machine.date} UTC, {machine.cores} x {machine.cpu}, {machine.memory} GiB, {machine.system}"
@@ -62,6 +67,7 @@ def carry_out(bench: Bench, options: argparse.Namespace, *, everything: bool) ->
     print(", ".join(f"{name} {version}" for name, version in machine.versions.items()))
     print(f"{amount(work)}, {times(rounds)}\n\n{table(results.rounds)}\n", flush=True)
     print(f"kept in {keep(results)}", flush=True)
+    return results.rounds
 
 
 def amount(work: Work) -> str:

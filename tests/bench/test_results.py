@@ -15,6 +15,7 @@ from bench.comparison.publish import main as publish
 from bench.comparison.rate import Target, lua, read
 from bench.comparison.report import Machine, Results
 from bench.comparison.slope import slope
+from bench.comparison.targets import TARGETS, judged
 
 SAID = """
   Thread Stats   Avg      Stdev     Max   +/- Stdev
@@ -123,3 +124,46 @@ def test_what_no_benchmark_measures_is_not_written(
     file.write_bytes(msgspec.json.encode(good))
     assert publish(["--folder", str(tmp_path), str(file)]) == 0
     assert "1 round, medians" in page.read_text()
+
+
+def checkouts(*found: tuple[str, float]) -> list[Round]:
+    return [Round(name, {"confirmed/s": value}, {}, (0.0, 0.0, 0.0)) for name, value in found]
+
+
+def test_targets_are_judged_turn_by_turn() -> None:
+    """The machine was half as fast in the second turn, and the third was not finished."""
+    found = judged(
+        {"checkout": checkouts(("atoll", 1200), ("moleculer", 1000), ("atoll", 660), ("moleculer", 500), ("atoll", 9))}
+    )
+    assert found.splitlines()[2:] == [
+        "| checkout: confirmed/s | moleculer | at least 1.1 | 1.26 (1.20-1.32) | reached |"
+    ]
+
+
+def test_what_was_not_measured_is_not_judged() -> None:
+    assert judged({"checkout": checkouts(("atoll", 1200)), "layers": []}) == ""
+    assert judged({"checkout": checkouts(("atoll", 1200), ("floor", 0))}) == ""
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda one: f"{one.kind}-{one.figure}-{one.beside}")
+def test_a_target_is_reached_on_its_own_side_of_the_bound(target: Any) -> None:
+    better, worse = (1.01, 0.99) if target.more else (0.99, 1.01)
+    assert target.reached(target.bound)
+    assert target.reached(target.bound * better)
+    assert not target.reached(target.bound * worse)
+
+
+def test_targets_are_written_where_all_that_have_some_are_given(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    kinds = {"checkout": "confirmed/s", "quote": "calls/s", "service": "requests/s", "gateway": "requests/s"}
+    page.write_text("\n".join(f"<!-- bench {kind} --><!-- /bench {kind} -->" for kind in (*kinds, "targets")))
+    files = []
+    for kind, figure in kinds.items():
+        names = ("atoll", {"service": "bare", "gateway": "envoy"}.get(kind, "floor"))
+        rounds = [Round(name, {figure: 100.0}, {}, (0.0, 0.0, 0.0)) for name in names]
+        files.append(tmp_path / f"{kind}.json")
+        files[-1].write_bytes(msgspec.json.encode(Results(MACHINE, Work(kind, 1, 1), rounds)))
+    assert publish(["--folder", str(tmp_path), *map(str, files[:-1])]) == 0
+    assert "reached" not in page.read_text()
+    assert publish(["--folder", str(tmp_path), *map(str, files)]) == 0
+    assert page.read_text().count("| 1.00 | reached |") == 3
