@@ -13,11 +13,16 @@ from shop_payments import service
 
 
 @pytest.fixture(scope="session")
-def database_url() -> Iterator[str]:
+def database_server() -> Iterator[PostgresServer]:
     with PostgresServer() as server:
-        url = server.create_database()
-        asyncio.run(migrate(url, service))
-        yield url
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database_url(database_server: PostgresServer) -> str:
+    url = database_server.create_database()
+    asyncio.run(migrate(url, service))
+    return url
 
 
 @pytest.fixture

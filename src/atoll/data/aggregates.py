@@ -17,8 +17,12 @@ from atoll.data.work import Work
 
 A = TypeVar("A", bound=Aggregate[Any])
 
+# The inner ORDER BY keeps PostgreSQL from joining the two as it likes: a plan that it made while there were few events would read
+# all of them, and stay until autovacuum has looked at the table.
 _ALL = """
-SELECT stream, number, subject, version, data FROM atoll.events WHERE stream = ANY($1::text[]) ORDER BY stream, number
+SELECT event.* FROM unnest($1::text[]) AS wanted (stream) CROSS JOIN LATERAL (
+  SELECT stream, number, subject, version, data FROM atoll.events WHERE stream = wanted.stream ORDER BY number
+) AS event ORDER BY stream, number
 """
 
 # The snapshot, if there is one of this shape, and the events from its last one on: that proves that the stream goes so far.

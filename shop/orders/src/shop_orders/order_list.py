@@ -21,9 +21,12 @@ FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::ti
     AS new (id, customer, total, currency, lines, created_at)
 ON CONFLICT (id) DO NOTHING
 """
+# The LIMIT, which leaves nothing out, has PostgreSQL reckon with few rows and look each order up by its key. A plan made
+# while there were few orders would otherwise read all of them for each batch, and stay until autovacuum has looked at the table.
 _CHANGE = """
 UPDATE orders SET status = new.status, reason = new.reason, changed_at = now()
-FROM unnest($1::uuid[], $2::text[], $3::text[]) AS new (id, status, reason) WHERE orders.id = new.id
+FROM (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) LIMIT cardinality($1)) AS new (id, status, reason)
+WHERE orders.id = new.id
 """
 _FIRST_PAGE = f"SELECT {_VIEW} FROM orders WHERE customer = $1 ORDER BY id DESC LIMIT $2"  # noqa: S608
 _NEXT_PAGE = f"SELECT {_VIEW} FROM orders WHERE customer = $1 AND id < $3 ORDER BY id DESC LIMIT $2"  # noqa: S608

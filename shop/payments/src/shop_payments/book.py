@@ -23,11 +23,14 @@ _READ = f"SELECT {_COLUMNS} FROM payments WHERE id = $1"  # noqa: S608
 _SAVE = """
 UPDATE payments SET amount = $2, currency = $3, state = $4, refunded = $5, reason = $6, changed_at = now() WHERE id = $1
 """
+# The LIMIT, which leaves nothing out, has PostgreSQL reckon with few rows and look each payment up by its key. A plan made
+# while there were few payments would otherwise read all of them for each list, and stay until autovacuum has looked at the table.
 _SAVE_ALL = """
 UPDATE payments p SET amount = new.amount, currency = new.currency, state = new.state, refunded = new.refunded,
   reason = new.reason, changed_at = now()
-FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[])
-  AS new (id, amount, currency, state, refunded, reason)
+FROM (
+  SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[]) LIMIT cardinality($1)
+) AS new (id, amount, currency, state, refunded, reason)
 WHERE p.id = new.id
 """
 _REFUND_OF = "SELECT amount FROM refunds WHERE payment_id = $1 AND name = $2"

@@ -22,11 +22,13 @@ ON CONFLICT (key) DO UPDATE SET attempts = account.attempts
 RETURNING key, state, amount, currency, reason, attempts, xmax <> 0 AS known
 """
 _ENTRIES = "SELECT key, entry, amount FROM acquirer_ledger WHERE key = ANY($1)"
+# Its LIMIT is there for PostgreSQL, as in the service's own statement.
 _SAVE = """
 UPDATE acquirer_accounts a SET state = new.state, amount = new.amount, currency = new.currency, reason = new.reason,
   attempts = new.attempts
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::int[])
-  AS new (key, state, amount, currency, reason, attempts)
+FROM (
+  SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::int[]) LIMIT cardinality($1)
+) AS new (key, state, amount, currency, reason, attempts)
 WHERE a.key = new.key
 """
 _BOOK = """
