@@ -25,6 +25,8 @@ from typing import Any
 
 import psutil
 
+from bench.comparison.atoll import without_servers
+
 ATOLL = Path(sys.executable).with_name("atoll")
 FIRST_ORDER_PATIENCE = 30.0  # seconds; a bound on the polling, not a limit that is judged
 
@@ -71,7 +73,8 @@ def _up(system: Path) -> dict[str, Any]:
 
 def _run(verb: str, system: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [str(ATOLL), verb, "--system", str(system), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PATH": without_servers()}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} failed: {done.stderr.strip()}")
     return done
@@ -115,8 +118,8 @@ def _memory(state: dict[str, Any]) -> dict[str, str]:
     for name, pid in processes.items():
         resident = sum(_resident(one) for one in _family(pid))
         total += resident
-        rows[f"idle memory: {name}, MB"] = f"{resident:.0f}"
-    rows["idle memory: all of these, MB"] = f"{total:.0f}"
+        rows[f"idle memory: {name}, MiB"] = f"{resident:.0f}"
+    rows["idle memory: all of these, MiB"] = f"{total:.0f}"
     return rows
 
 
@@ -125,9 +128,9 @@ def _family(pid: int) -> list[int]:
 
 
 def _resident(pid: int) -> float:
-    """Megabytes; proportional set size where the system tells it, since PostgreSQL's processes share their buffers."""
+    """MiB; proportional set size where the system tells it, since PostgreSQL's processes share their buffers."""
     memory = psutil.Process(pid).memory_full_info()
-    return float(getattr(memory, "pss", memory.rss)) / 1e6
+    return float(getattr(memory, "pss", memory.rss)) / 2**20
 
 
 def _cpus() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from bench.comparison.candidate import Candidate
 from bench.comparison.candidates import CANDIDATES
@@ -14,6 +15,8 @@ from bench.comparison.parts import layers, messaging, startup, telemetry, ways
 from bench.comparison.proxies import PROXIES, gateway
 from bench.comparison.scale import instances, rows, waiting
 from bench.comparison.servers import SERVERS, service
+
+LASTS = "{seconds:g} s, {connections} connections"
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Entrant:
 class Bench:
     """own: those that always take part. against: those that do if nobody says otherwise. chart: the figure to draw.
 
-    page: of docs/, which the results are written into. asked: how much it does, where it does not last for a time.
+    page: of docs/, which the results are written into. asked: how much it does.
     """
 
     kind: str
@@ -41,7 +44,7 @@ class Bench:
     requests: int = 10_000
     seconds: float = 0.0
     rounds: int = 3
-    asked: str = "{requests:,} requests, {connections} connections"
+    asked: str = "{requests}, {connections} connections"
     page: str = "performance.md"
 
 
@@ -58,12 +61,10 @@ def sizes(measure: Callable[[int, Work], Found], unit: str, counts: Sequence[int
     return [Entrant(f"{count} {unit}", partial(measure, count)) for count in counts]
 
 
-def scale(
-    kind: str, title: str, entrants: Sequence[Entrant], chart: str, left_out: int = 0, seconds: float = 0.0
-) -> Bench:
+def scale(kind: str, title: str, entrants: Sequence[Entrant], chart: str, left_out: int = 0, **options: Any) -> Bench:
     """A benchmark of docs/scale.md. left_out: so many of the largest sizes are measured only if asked for."""
     standard = tuple(one.name for one in entrants[: len(entrants) - left_out])
-    return Bench(kind, title, entrants, chart, (), standard, 5_000, seconds, page="scale.md")
+    return Bench(kind, title, entrants, chart, (), standard, 5_000, page="scale.md", **options)
 
 
 _ALL = (
@@ -78,21 +79,22 @@ _ALL = (
     Bench(
         "gateway", "Gateway: a routed GET",
         [Entrant(name, partial(gateway, name), proxy.missing) for name, proxy in PROXIES.items()],
-        "requests/s", against=("envoy",), seconds=5.0,
+        "requests/s", against=("envoy",), seconds=5.0, asked=LASTS,
     ),
     Bench(
         "service", "Service: one typed POST on uvicorn", [Entrant(name, partial(service, name)) for name in SERVERS],
-        "requests/s", against=tuple(name for name in SERVERS if name != "atoll"), seconds=5.0,
+        "requests/s", against=tuple(name for name in SERVERS if name != "atoll"), seconds=5.0, asked=LASTS,
     ),
     Bench("messaging", "Messaging: events from a transaction to a handler", [Entrant("atoll", messaging)],
-        "relay: outbox -> broker, acknowledged and marked /s", requests=20_000, asked="{requests:,} events"),
+        "relay: outbox -> broker, acknowledged and marked /s", requests=20_000, asked="{count:,} events"),
     Bench("layers", "Layers: microseconds that each adds to a call", [Entrant("atoll", layers)],
-        "waits once: server, default us", requests=20_000, asked="{requests:,} calls of each in one process"),
+        "waits once: server, default us", requests=20_000, asked="{count:,} calls of each in one process"),
     Bench("startup", "Startup: the whole shop on one machine", [Entrant("atoll", startup)],
         "first start: all ready, s", asked="one order after each start"),
     Bench(
         "telemetry", "Telemetry: one typed POST with it off and on",
         [Entrant(name, partial(telemetry, name)) for name in ways("")], "requests/s", own=tuple(ways("")), seconds=3.0,
+        asked=LASTS,
     ),
 )  # fmt: skip
 _SCALE = (
@@ -102,11 +104,11 @@ _SCALE = (
     ),
     scale(
         "scale-services", "A system of more services", sizes(services, "services", (1, 5, 10, 25, 50)), "all ready, s",
-        left_out=1,
+        left_out=1, asked="each started twice",
     ),
     scale(
         "scale-outbox", "Rows waiting in the outbox", sizes(waiting, "rows", (1_000, 10_000, 100_000, 1_000_000)),
-        "published/s", seconds=20.0,
+        "published/s", seconds=20.0, asked="200 transactions; published for {seconds:g} s at most",
     ),
     scale(
         "scale-rows", "Checkout with more rows in the tables",

@@ -24,7 +24,7 @@ from bench.comparison.chart import bars
 from bench.comparison.ground import ROOT
 from bench.comparison.measure import Round, Wrong
 from bench.comparison.report import Machine, Results, table
-from bench.comparison.run import amount, times
+from bench.comparison.run import amount, how, times
 from bench.comparison.targets import TARGETS, judged
 
 DOCS = ROOT / "docs"
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
         for kind, results in found.items():
             page = options.folder / BENCHES[kind].page
             write(page, kind, results)
-            print(f"{kind}: {times(most_rounds(results))} into {page}")
+            ended = "" if all(result.complete for result in results) else ", which ended before its time,"
+            print(f"{kind}: {times(most_rounds(results))}{ended} into {page}")
         if judges:
             page = options.folder / TARGETS_PAGE
             between(page, "targets", judged({kind: all_rounds(results) for kind, results in found.items()}))
@@ -56,7 +57,8 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        hint = "" if options.folder == DOCS else "; the folder is to be a copy of docs"
+        print(f"{error.filename}: {error.strerror}{hint}", file=sys.stderr)
         return 1
     return 0
 
@@ -131,7 +133,8 @@ def all_rounds(results: Sequence[Results]) -> list[Round]:
 def described(results: Sequence[Results]) -> str:
     """When, where, with what and how."""
     machine, work = results[0].machine, results[0].work
-    return f"{where(machine)}\n\n{amount(work)}, {times(most_rounds(results))}, medians (least-most)."
+    ended = "" if all(result.complete for result in results) else "; it was ended before its time"
+    return f"{where(machine)}\n\n{how(work, most_rounds(results))}{ended}."
 
 
 def most_rounds(results: Sequence[Results]) -> int:

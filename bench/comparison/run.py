@@ -28,12 +28,10 @@ from bench.comparison.targets import judged
 def main(arguments: Sequence[str]) -> int:
     """The exit status: 1 if a candidate was wrong or cannot run here."""
     options = parsed(arguments)
-    kinds = {"scale": SCALE, None: STANDARD}.get(options.kind, (options.kind,))
     found: dict[str, list[Round]] = {}
     try:
-        for kind in kinds:
-            everything = not options.kind or options.against == "all"
-            found[kind] = carry_out(BENCHES[kind], options, everything=everything)
+        for kind, against in asked_for(options.kind, options.against):
+            found[kind] = carry_out(BENCHES[kind], options, against)
     except Wrong as error:
         print(error, file=sys.stderr)
         return 1
@@ -42,19 +40,36 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def carry_out(bench: Bench, options: argparse.Namespace, *, everything: bool) -> list[Round]:
+def asked_for(kind: str | None, against: str | None) -> list[tuple[str, str | None]]:
+    """Benchmarks, each with what it compares. Of several, those that know a name compare it. Wrong if none knows it."""
+    if kind != "scale":
+        return [(one, against if kind else "all") for one in ((kind,) if kind else STANDARD)]
+    if against is None or against == "all":
+        return [(one, against) for one in SCALE]
+    names = [name for name in against.split(",") if name]
+    known = {one: [entrant.name for entrant in BENCHES[one].entrants] for one in SCALE}
+    for name in names:
+        if not any(name in found for found in known.values()):
+            lists = "; ".join(f"of {one}: {', '.join(found)}" for one, found in known.items())
+            raise Wrong(f"there is no size {name!r}; there are {lists}")
+    asked = {one: [name for name in names if name in found] for one, found in known.items()}
+    return [(one, ",".join(found)) for one, found in asked.items() if found]
+
+
+def carry_out(bench: Bench, options: argparse.Namespace, against: str | None) -> list[Round]:
     """One benchmark, printed and kept: its rounds."""
     rounds = options.rounds or bench.rounds
     seconds = options.seconds or bench.seconds
     work = Work(bench.kind, options.orders or bench.requests, options.connections, seconds)
-    chosen = able(bench) if everything else named(bench, options.against)
+    chosen = able(bench) if against == "all" else named(bench, against)
     must_be_kept()
-    results = Results(this_machine(), work, [])
+    results = Results(this_machine([one.name for one in chosen]), work, [])
     try:
         in_turn(chosen, work, rounds, results.rounds)
     except BaseException:
         if results.rounds:
-            print(f"what was measured until then is kept in {keep(results)}", file=sys.stderr)
+            kept = keep(msgspec.structs.replace(results, complete=False))
+            print(f"what was measured until then is kept in {kept}", file=sys.stderr)
         raise
     if options.json:
         print(msgspec.json.encode(results).decode())
@@ -65,26 +80,33 @@ def carry_out(bench: Bench, options: argparse.Namespace, *, everything: bool) ->
         f"\n{bench.title}\n{machine.date} UTC, {machine.cores} x {machine.cpu}, {machine.memory} GiB, {machine.system}"
     )
     print(", ".join(f"{name} {version}" for name, version in machine.versions.items()))
-    print(f"{amount(work)}, {times(rounds)}\n\n{table(results.rounds)}\n", flush=True)
+    print(f"{how(work, rounds)}\n\n{table(results.rounds)}\n", flush=True)
     print(f"kept in {keep(results)}", flush=True)
     return results.rounds
 
 
 def amount(work: Work) -> str:
     """How much was asked for."""
-    if work.seconds:
-        return f"{work.seconds:g} s, {work.connections} connections"
-    return BENCHES[work.kind].asked.format(requests=work.requests, connections=work.connections)
+    requests = f"{work.requests:,} request{'' if work.requests == 1 else 's'}"
+    return BENCHES[work.kind].asked.format(
+        requests=requests, count=work.requests, seconds=work.seconds, connections=work.connections
+    )
 
 
 def times(rounds: int) -> str:
     return "1 round" if rounds == 1 else f"{rounds} rounds"
 
 
+def how(work: Work, rounds: int) -> str:
+    """What a table shows."""
+    return f"{amount(work)}, {times(rounds)}{', medians (least-most)' if rounds > 1 else ''}"
+
+
 def in_turn(entrants: Sequence[Entrant], work: Work, rounds: int, found: list[Round]) -> None:
     """A B C, A B C, ... into ``found``; progress on standard error."""
     for at in range(1, rounds + 1):
-        for entrant in entrants:
+        first = (at - 1) % len(entrants)  # each goes first in turn: it finds the machine at rest
+        for entrant in (*entrants[first:], *entrants[:first]):
             load = os.getloadavg()
             if sys.stderr.isatty():
                 print(f"{entrant.name} {at}/{rounds} ...", end="\r", file=sys.stderr, flush=True)

@@ -123,7 +123,10 @@ def test_what_no_benchmark_measures_is_not_written(
     assert told in capsys.readouterr().err
     file.write_bytes(msgspec.json.encode(good))
     assert publish(["--folder", str(tmp_path), str(file)]) == 0
-    assert "1 round, medians" in page.read_text()
+    assert "1 request, 1 connections, 1 round.\n" in page.read_text()
+    file.write_bytes(msgspec.json.encode(msgspec.structs.replace(good, complete=False)))
+    assert publish(["--folder", str(tmp_path), str(file)]) == 0
+    assert "1 round; it was ended before its time." in page.read_text()
 
 
 def checkouts(*found: tuple[str, float]) -> list[Round]:
