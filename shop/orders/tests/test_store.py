@@ -79,9 +79,9 @@ async def capture(database: Database, order: Order, amount: int | None = None) -
     await again(database, lambda work: confirm_orders([event], work))
 
 
-async def decline(database: Database, order: Order) -> None:
+async def decline(database: Database, order: Order, why: str = "no") -> None:
     async with database.work() as work:
-        await decline_order(PaymentDeclined(order.id, PaymentId(uuid.uuid4()), "no"), work)
+        await decline_order(PaymentDeclined(order.id, PaymentId(uuid.uuid4()), why), work)
 
 
 async def subjects(database: Database, order: Order) -> list[str]:
@@ -236,6 +236,16 @@ async def test_a_list_shows_what_the_orders_events_say_and_so_does_a_rebuilt_one
         )
     await orders.rebuild()
     assert list((await list_orders(ListOrders(), ada, orders)).items) == truth
+
+
+async def test_a_reason_that_no_text_can_hold_keeps_nobodys_list(
+    database: Database, orders: OrderList, ada: Caller
+) -> None:
+    order = await place(database, ada)
+    await decline(database, order, "no\0 money" + "!" * 300)
+    (shown,) = (await list_orders(ListOrders(), ada, orders)).items
+    assert (shown.status, len(shown.reason)) == ("declined", 200)
+    assert "no money!!" in shown.reason
 
 
 async def test_a_page_is_read_from_the_index(database: Database) -> None:

@@ -39,6 +39,11 @@ CANCELLED_BY_CUSTOMER = "cancelled by the customer"
 NOT_PAID = "not paid in time"
 
 
+def kept(reason: str) -> str:
+    """A reason that others gave, as it can be kept: not too long, and without U+0000, which no text of PostgreSQL holds."""
+    return reason.replace("\0", "")[:MAX_REASON]
+
+
 class Order(Aggregate[OrderId], stream="order"):
     """total: minor units of ``currency``. reason: why it was declined or cancelled. returned: its return, if there is one."""
 
@@ -68,7 +73,7 @@ class Order(Aggregate[OrderId], stream="order"):
     def decline(self, reason: str) -> None:
         """The money will not come in."""
         if moves(self.status, Fact.DECLINED):
-            self.record(OrderDeclined(self.id, reason[:MAX_REASON]))
+            self.record(OrderDeclined(self.id, kept(reason)))
 
     def expire(self) -> None:
         """The time to pay is over."""
@@ -103,7 +108,7 @@ class Order(Aggregate[OrderId], stream="order"):
 
     def fail_return(self, reason: str) -> None:
         """It comes to nothing."""
-        self.record(ReturnFailed(self.id, reason[:MAX_REASON]))
+        self.record(ReturnFailed(self.id, kept(reason)))
 
     def its_return(self) -> Return:
         """The return as its customer sees it. NotFound if nobody asked for one."""
