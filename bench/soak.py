@@ -2,8 +2,9 @@
 
     python -m bench soak [--minutes 30] [--rate 50] [--every 5] [--json]
 
-Samples each process (with its children): memory (PSS), open files, sockets. The first fifth is left out: caches fill. For the
-rest it says the slope with a 95 % interval, and "grows" where the interval is above zero and the growth is more than 5 % an hour.
+Samples each process (with its children): memory (PSS, without mapped files), open files, sockets. The first fifth is left out:
+caches fill. For the rest it says the slope with a 95 % interval, and "grows" where the interval is above zero and the growth is
+more than 5 % an hour.
 Servers' caches grow with what they store until they are full, so PostgreSQL and NATS are told of, and not judged. In the end
 every order must be confirmed and captured once. Exit status 1 if something grew, 2 if something was wrong.
 """
@@ -30,7 +31,7 @@ from bench.comparison.atoll import shop, sign_in
 from bench.comparison.candidate import Running
 from bench.comparison.load import Plan, Report
 from bench.comparison.measure import ORDER, Wrong, wait_and_count
-from bench.comparison.processes import family, resident
+from bench.comparison.processes import family, own_memory
 from bench.comparison.report import RESULTS, Machine, this_machine
 from bench.comparison.slope import BLOCKS, Slope, slope
 
@@ -142,7 +143,7 @@ def sampled(
 
 
 def sample(at: float, processes: Sequence[psutil.Process]) -> Sample:
-    memory = sum(resident(process) for process in processes)
+    memory = sum(own_memory(process) for process in processes)
     files = sockets = 0
     for process in processes:
         with suppress(psutil.NoSuchProcess):

@@ -23,6 +23,9 @@ SHOP = Path(__file__).resolve().parents[2] / "shop"
 CONFIRMED = """SELECT count(*) FILTER (WHERE subject = 'order.paid'), count(*) FILTER (WHERE subject = 'order.placed'),
                extract(epoch FROM max(recorded_at) FILTER (WHERE subject = 'order.paid'))::float8 FROM atoll.events"""
 CAPTURED = """SELECT count(*), count(DISTINCT key) FROM acquirer_ledger WHERE amount > 0"""
+UNTOLD = (
+    """SELECT count(*), 0 FROM atoll.outbox o JOIN atoll.relay r ON (o.fence, o.position) > (r.fence, r.position)"""
+)
 
 
 @contextmanager
@@ -41,6 +44,7 @@ def shop(folder: Path, *options: str, instances: int = 1) -> Iterator[Running]:
             processes=dict(processes(state)),
             confirmed=Question(urls["orders"], CONFIRMED),
             captured=Question(urls["payments"], CAPTURED),
+            untold=Question(urls["orders"], UNTOLD),
         )
     finally:
         run("down", system=system)

@@ -22,6 +22,7 @@ class Running:
 
     confirmed: answers (orders confirmed, orders in all, when the last one was confirmed in seconds since 1970).
     captured: answers (payments captured, different orders that they are for).
+    untold: answers (events of orders that wait to be published, ...).
     """
 
     port: int
@@ -29,6 +30,7 @@ class Running:
     processes: dict[str, int]
     confirmed: Question
     captured: Question
+    untold: Question
 
 
 @dataclass(frozen=True)

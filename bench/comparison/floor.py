@@ -16,6 +16,7 @@ from bench.comparison.ground import ground, spare_port
 CONFIRMED = """SELECT count(*) FILTER (WHERE status = 'confirmed'), count(*),
                extract(epoch FROM max(confirmed_at))::float8 FROM orders"""
 CAPTURED = "SELECT count(*), count(DISTINCT order_id) FROM payments"
+UNTOLD = "SELECT count(*), 0 FROM outbox"
 EXTENSIONS = "type.googleapis.com/envoy.extensions"
 ROUTER = f"{EXTENSIONS}.filters.http.router.v3.Router"
 WORKERS = 2  # as many as Atoll's gateway has
@@ -38,9 +39,10 @@ def floor(folder: Path) -> Iterator[Running]:
         yield Running(port, on.token, on.processes, *questions(databases))
 
 
-def questions(databases: Mapping[str, str]) -> tuple[Question, Question]:
-    """What was confirmed, and what was captured, in tables that all peers have alike."""
-    return Question(databases["orders"], CONFIRMED), Question(databases["payments"], CAPTURED)
+def questions(databases: Mapping[str, str]) -> tuple[Question, Question, Question]:
+    """What was confirmed, what was captured and what waits in the outbox, in tables that all peers have alike."""
+    orders, payments = databases["orders"], databases["payments"]
+    return Question(orders, CONFIRMED), Question(payments, CAPTURED), Question(orders, UNTOLD)
 
 
 def uvicorn(app: str, port: int) -> list[str]:

@@ -72,6 +72,7 @@ def checkout(running: Running, work: Work) -> Found:
     with watched(running.processes) as peak:
         report = drive(running, "/orders", 201, work.requests, work.connections)
         last = asyncio.run(all_confirmed(running, warm + work.requests))
+        asyncio.run(all_told(running))
         time.sleep(SETTLE)
     used = used_since(before, running.processes, work.requests)
     asyncio.run(nothing_twice(running, warm + work.requests))
@@ -127,6 +128,7 @@ def drive(running: Running, path: str, expected: int, requests: int, connections
 def wait_and_count(running: Running, orders: int) -> None:
     """Until so many orders are confirmed. Wrong unless each was, and was captured once."""
     asyncio.run(all_confirmed(running, orders))
+    asyncio.run(all_told(running))
     asyncio.run(nothing_twice(running, orders))
 
 
@@ -155,6 +157,15 @@ async def all_confirmed(running: Running, orders: int) -> float:
         return float(last)
     finally:
         await connection.close()
+
+
+async def all_told(running: Running) -> None:
+    """Until no event waits in the outbox: publishing is part of the work. Wrong if they stay."""
+    until = time.monotonic() + PATIENCE
+    while waiting := (await first_row(running.untold))[0]:
+        if time.monotonic() > until:
+            raise Wrong(f"untold: {waiting} events still wait in the outbox")
+        await asyncio.sleep(LOOK_EVERY)
 
 
 async def nothing_twice(running: Running, orders: int) -> None:

@@ -28,7 +28,9 @@ PRICES = {
     f"{letter}{digit}": 100 * at * digit - 1 for at, letter in enumerate("ABCDEFGHIJ", 1) for digit in range(1, 10)
 }
 
-engine = create_async_engine(os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+asyncpg:"), pool_size=20)
+engine = create_async_engine(
+    os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+asyncpg:"), pool_size=20, max_overflow=0
+)
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 broker = NatsBroker(os.environ["NATS_URL"], logger=None)
 http = httpx.AsyncClient(

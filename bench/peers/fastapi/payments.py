@@ -20,7 +20,9 @@ from bench.peers.fastapi.shared import STREAM, Base, OutboxMessage, create_table
 
 LIMIT = 10_000_000  # minor units
 
-engine = create_async_engine(os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+asyncpg:"), pool_size=20)
+engine = create_async_engine(
+    os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+asyncpg:"), pool_size=20, max_overflow=0
+)
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 broker = NatsBroker(os.environ["NATS_URL"], logger=None)
 

@@ -50,7 +50,7 @@ class Relay {
 		});
 	}
 
-	// There is one relay a service, so no row is locked. A row that is published again after a crash is told apart by its id.
+	// There is one relay a service, so no row is locked. A row that is published again after a crash comes twice, and those who hear of it bear that.
 	async publishBatch() {
 		const { rows } = await this.pool.query({
 			name: "oldest",
