@@ -32,8 +32,9 @@ def chosen(name: str) -> Callable[[], int | None]:
 
 
 def alone() -> None:
-    sys.argv = [f"bench.{sys.argv[1]}", *sys.argv[2:]]
-    runpy.run_module(sys.argv[0], run_name="__main__")
+    name = sys.argv[1]
+    sys.argv = [f"python -m bench {name}", *sys.argv[2:]]
+    runpy.run_module(f"bench.{name}", run_name="__main__")
 
 
 asked_for = chosen(sys.argv[1] if len(sys.argv) > 1 else "")

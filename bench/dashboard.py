@@ -1,6 +1,6 @@
 """The dashboard: spans taken in a second and what that costs the shop; the page's first paint and a long trace's waterfall.
 
-    .venv/bin/python -m bench.dashboard [page|ingestion|shop ...] [--spans 100000] [--seconds 10] [--rate 5000] [--rounds 2]
+    python -m bench dashboard [page|ingestion|shop ...] [--spans 100000] [--seconds 10] [--rate 5000] [--rounds 2]
         [--orders 600] [--json]
 
 page: a store of so many spans, one trace of which has 5,000, in a process of its own; a headless Chromium opens

@@ -1,10 +1,10 @@
 """The event store beside the `eventsourcing` library on the same PostgreSQL: events appended, replayed and read a second.
 
-    .venv/bin/python -m bench.event_store [--events 20000] [--million] [--writers 16] [--rounds 2] [--json]
+    python -m bench event_store [--events 20000] [--million] [--writers 16] [--rounds 2] [--json]
 
 Both append the same events of an aggregate, each save in a transaction of its own, from as many writers (tasks here, threads
 there), and load them again. The server runs without fsync, so that the code is measured and not the disk. The best of
-the rounds counts. The comparison needs `uv sync --group bench`; without it only our own rates are printed.
+the rounds counts. The comparison needs what `make setup` brings; without it only our own rates are printed.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ def _sides(server: PostgresServer, writers: int) -> dict[str, Any]:
     try:
         sides["eventsourcing"] = Theirs(server.create_database(), writers)
     except ImportError:
-        print("eventsourcing is not installed, so there is nothing to compare with: uv sync --group bench")
+        print("eventsourcing is not installed, so there is nothing to compare with; make setup brings it")
     return sides
 
 

@@ -1,6 +1,6 @@
 """What telemetry costs the checkout: the whole shop with it off and on in turn, A B A B in one run.
 
-    .venv/bin/python -m bench.telemetry_checkout [--orders 1000] [--connections 16] [--rounds 2]
+    python -m bench telemetry_checkout [--orders 1000] [--connections 16] [--rounds 2]
 
 On: every trace is recorded and sent, with metrics and logs, by services and gateway, to a collector that takes everything. Each
 round starts the real system on an empty folder, places some orders to warm up and then measures: orders accepted and confirmed a
