@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 import shop_contracts as contract
 from atoll.contracts import Event, NotFound, new_id
@@ -19,8 +21,7 @@ CANCELLED_FIRST = "the order was cancelled before it was charged"
 MAX_REASON = 200  # characters; what the contract allows
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
+class Payment(Struct, frozen=True):
     """amount, refunded: minor units of ``currency``. A blocked payment knows neither amount nor currency: 0 and ""."""
 
     id: PaymentId

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from shop_contracts import ChargeMismatch, NotRefundable
 from shop_payments.acquirer.cards import FAILS_ONCE, decide
@@ -18,8 +20,7 @@ _REFUND: Final = "refund:"
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """entries: minor units by the entry's own key; money taken is positive, money given back negative. attempts: to charge."""
 
     key: str
