@@ -2,9 +2,10 @@
 
     python -m bench soak [--minutes 30] [--rate 50] [--every 5] [--json]
 
-Samples each process (with its children): memory (PSS, without mapped files), open files, sockets. The first fifth is left out:
-caches fill. For the rest it says the slope with a 95 % interval, and "grows" where the interval is above zero and the growth is
-more than 5 % an hour.
+It begins with 10,000 orders as fast as they go, for what is kept of each connection, prepared statements say, grows until there
+are as many as there may be. Then it samples each process (with its children): memory (PSS, without mapped files), open files,
+sockets. The first fifth is left out. For the rest it says the slope with a 95 % interval, and "grows" where the interval is above
+zero and the growth is more than 5 % an hour.
 Servers' caches grow with what they store until they are full, so PostgreSQL and NATS are told of, and not judged. In the end
 every order must be confirmed and captured once. Exit status 1 if something grew, 2 if something was wrong.
 """
@@ -30,7 +31,7 @@ from bench.comparison.arguments import positive
 from bench.comparison.atoll import shop, sign_in
 from bench.comparison.candidate import Running
 from bench.comparison.load import Plan, Report
-from bench.comparison.measure import ORDER, Wrong, wait_and_count
+from bench.comparison.measure import ORDER, Wrong, drive, wait_and_count
 from bench.comparison.processes import family, own_memory
 from bench.comparison.report import RESULTS, Machine, this_machine
 from bench.comparison.slope import BLOCKS, Slope, slope
@@ -39,6 +40,7 @@ CONNECTIONS = 8
 TURN = 240.0  # seconds of one load: a customer's token runs out after some minutes
 WARM = 0.2  # share of the samples that is left out
 TOLERATED = 0.05  # of what it was, an hour
+FILL, FULL = 10_000, 64  # orders before the soak, and their connections
 STORES = ("postgres", "nats")  # their memory follows what they store
 MEASURES = ("memory", "files", "sockets")
 
@@ -99,13 +101,15 @@ def carry_out(seconds: float, rate: float, every: float) -> Soak:
     with tempfile.TemporaryDirectory(prefix="atoll-soak-") as folder, shop(Path(folder), "--no-dashboard") as running:
         samples: dict[str, list[Sample]] = {name: [] for name in running.processes}
         reports = []
+        before = min(FILL, round(rate * seconds))
+        drive(running, "/orders", 201, before, FULL)
         began = time.monotonic()
         while (left := began + seconds - time.monotonic()) > 1:
             with loaded(signed_in(running), min(left, TURN), rate) as load:
                 sampled(running, load, every, began, samples)
                 reports.append(reported(load))
         orders = sum(report.statuses["201"] for report in reports)
-        wait_and_count(running, orders)
+        wait_and_count(running, before + orders)
     p50, p99 = statistics.median(one.p50 for one in reports), max(one.p99 for one in reports)
     return Soak(this_machine([]), seconds / 60, rate, orders, p50, p99, samples)
 
