@@ -23,9 +23,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from bench.comparison.atoll import without_servers
+from bench.comparison.atoll import processes, without_servers
+from bench.comparison.processes import family, resident
 
 ATOLL = Path(sys.executable).with_name("atoll")
 FIRST_ORDER_PATIENCE = 30.0  # seconds; a bound on the polling, not a limit that is judged
@@ -110,27 +109,10 @@ def _send(base: str, method: str, path: str, data: bytes | None, headers: dict[s
 
 
 def _memory(state: dict[str, Any]) -> dict[str, str]:
-    rows = {}
-    total = 0.0
-    processes = {name: part["pid"] for name, part in state["parts"].items() if part["pid"]}
-    for name, service in state["services"].items():
-        processes |= {f"{name}-{at}": one["pid"] for at, one in enumerate(service["instances"], 1)}
-    for name, pid in processes.items():
-        resident = sum(_resident(one) for one in _family(pid))
-        total += resident
-        rows[f"idle memory: {name}, MiB"] = f"{resident:.0f}"
-    rows["idle memory: all of these, MiB"] = f"{total:.0f}"
-    return rows
-
-
-def _family(pid: int) -> list[int]:
-    return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
-
-
-def _resident(pid: int) -> float:
-    """MiB; proportional set size where the system tells it, since PostgreSQL's processes share their buffers."""
-    memory = psutil.Process(pid).memory_full_info()
-    return float(getattr(memory, "pss", memory.rss)) / 2**20
+    """MiB of each process with its children."""
+    held = {name: sum(map(resident, family(pid))) / 2**20 for name, pid in processes(state)}
+    rows = {f"idle memory: {name}, MiB": f"{memory:.0f}" for name, memory in held.items()}
+    return {**rows, "idle memory: all of these, MiB": f"{sum(held.values()):.0f}"}
 
 
 def _cpus() -> int:

@@ -139,7 +139,7 @@ def described(results: Sequence[Results]) -> str:
 
 def most_rounds(results: Sequence[Results]) -> int:
     """Of one candidate."""
-    return max(Counter(one.candidate for result in results for one in result.rounds).values())
+    return max(Counter(one.candidate for one in all_rounds(results)).values())
 
 
 def where(machine: Machine) -> str:

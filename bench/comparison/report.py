@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -19,7 +20,7 @@ import psutil
 from atoll.cli.interpreter import python_told
 from bench.comparison.ground import ROOT
 from bench.comparison.measure import Round, Work, Wrong
-from bench.comparison.nginx import missing_nginx, nginx_program
+from bench.comparison.nginx import nginx_program
 from bench.comparison.peers import peer_folder
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -75,7 +76,7 @@ def versions(candidates: Collection[str]) -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    if WITH_NGINX.intersection(candidates) and not missing_nginx():
+    if WITH_NGINX.intersection(candidates):
         program, environment = nginx_program()
         found["nginx"] = said([program, "-v"], environment).rpartition("/")[2]
     if "moleculer" in candidates:
@@ -83,7 +84,7 @@ def versions(candidates: Collection[str]) -> dict[str, str]:
         found |= {"node": said(["node", "--version"]), "moleculer": package["version"]}
     if "nameko" in candidates:
         found["nameko"] = next(line[8:].strip() for line in NAMEKO.open() if line.startswith("nameko=="))
-    if "go" in candidates:
+    if "go" in candidates and shutil.which("go"):  # its service is built, and needs it no more
         found["go"] = said(["go", "env", "GOVERSION"]).removeprefix("go")
     return found
 

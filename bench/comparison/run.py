@@ -103,7 +103,7 @@ def how(work: Work, rounds: int) -> str:
 
 
 def in_turn(entrants: Sequence[Entrant], work: Work, rounds: int, found: list[Round]) -> None:
-    """A B C, A B C, ... into ``found``; progress on standard error."""
+    """A B C, B C A, ... into ``found``; progress on standard error."""
     for at in range(1, rounds + 1):
         first = (at - 1) % len(entrants)  # each goes first in turn: it finds the machine at rest
         for entrant in (*entrants[first:], *entrants[:first]):

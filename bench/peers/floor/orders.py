@@ -89,9 +89,8 @@ class Orders:
         self.committed.set()
 
     async def publish(self) -> None:
-        for left in await self.pool.fetch(
-            "SELECT id, subject, body FROM outbox"
-        ):  # what an earlier process did not come to
+        # What an earlier process did not come to.
+        for left in await self.pool.fetch("SELECT id, subject, body FROM outbox"):
             self.tell(left["subject"], [(left["id"], left["body"])])
         while True:
             await self.committed.wait()
