@@ -43,6 +43,23 @@ async def add(database: Database) -> None:
         await work.execute("INSERT INTO things VALUES (1)")
 
 
+async def test_stops_while_it_gives_back_the_connections_of_its_start(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(server.url("postgres"), service="test", min_size=4)
+    release, stopping = database.release, asyncio.Event()
+
+    async def release_and_tell(connection: postgres.Connection) -> None:
+        stopping.set()
+        await release(connection)
+
+    monkeypatch.setattr(database, "release", release_and_tell)
+    await database.start()
+    await stopping.wait()
+    async with asyncio.timeout(20):  # a connection that nobody gives back would be waited for
+        await database.stop()
+
+
 async def test_starts_at_once_while_the_database_is_away_and_works_when_it_comes(server: PostgresServer) -> None:
     server.stop()
     database = database_of(server)

@@ -218,6 +218,10 @@ class Database:
                         self._tried.set()
                         await backoff.wait()
         finally:
-            for connection in taken:
-                await self.release(connection)
+            # All of them, also when a stop comes between two: the pool's end would wait for the others for ever.
+            await asyncio.shield(self._give_back(taken))
             self._tried.set()
+
+    async def _give_back(self, connections: Collection[Connection]) -> None:
+        for connection in connections:
+            await self.release(connection)

@@ -42,7 +42,7 @@ def publish_by_hand(target: str, subject: str, body: bytes, values: Mapping[str,
     service = load_service(target)
     event = _read(_published(service, subject), body)
     environment = read_environment(values)
-    database = database_of(service, environment)
+    database = database_of(service, environment, warm=0)
     if database is None:
         raise CannotServe(f"{service.name} has no database, and so no outbox")
     return asyncio.run(_publish(database, event))

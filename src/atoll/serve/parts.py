@@ -17,8 +17,8 @@ JWKS_TIMEOUT = 2.0  # seconds for one fetch of the keys
 WARM = 4
 
 
-def database_of(service: Service, environment: Environment) -> Database | None:
-    """The service's database, if it owns one."""
+def database_of(service: Service, environment: Environment, *, warm: int = WARM) -> Database | None:
+    """The service's database, if it owns one. warm: connections that are made at its start."""
     if not service.migrations:
         if consumed_events(service) or service.publishes or service.sagas or service.projections:
             raise CannotServe(
@@ -32,7 +32,7 @@ def database_of(service: Service, environment: Environment) -> Database | None:
         )
     source = f"/{environment.system}/{service.name}"
     publishes = service.publishes or None
-    return Database(environment.database_url, service=service.name, source=source, min_size=WARM, publishes=publishes)
+    return Database(environment.database_url, service=service.name, source=source, min_size=warm, publishes=publishes)
 
 
 def broker_of(service: Service, environment: Environment) -> Broker | None:
