@@ -9,7 +9,7 @@ from pathlib import Path
 
 try:
     from bench.comparison.arguments import end_in_order
-    from bench.comparison.benches import BENCHES
+    from bench.comparison.benches import BENCHES, STANDARD
     from bench.comparison.publish import main as publish
     from bench.comparison.run import main as run
 except ModuleNotFoundError as error:
@@ -27,7 +27,7 @@ def chosen(name: str) -> Callable[[], int | None]:
         return lambda: run(sys.argv[1:])
     if name not in ALONE:
         known = ", ".join((*BENCHES, "scale", *ALONE, "report"))
-        sys.exit(f"there is no benchmark {name!r}; there are: {known}; all of the first {len(BENCHES)} without a name")
+        sys.exit(f"there is no benchmark {name!r}; there are: {known}; the first {len(STANDARD)} without a name")
     return alone
 
 

@@ -32,7 +32,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from atoll.platform.dashboard import Batch, Span, Store
 from atoll.testing.servers import free_port
-from bench.comparison.arguments import count, positive
+from bench.comparison.arguments import Parser, count, positive
 from bench.telemetry_checkout import ATOLL, SYSTEM, checkout, run, unlimited
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -257,7 +257,7 @@ def confirmed(gateway: str, orders: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", help="page, ingestion, shop; all of them without a word")
     parser.add_argument("--spans", type=count, default=100_000)
     parser.add_argument("--seconds", type=positive, default=10.0)

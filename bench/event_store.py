@@ -39,7 +39,7 @@ from atoll.data import (
 )
 from atoll.service import Service
 from atoll.testing import PostgresServer
-from bench.comparison.arguments import count
+from bench.comparison.arguments import Parser, count
 
 BATCH = 100  # events in one save, where batches are measured
 LONG = 10_000  # events of the stream that is replayed, unless there are fewer
@@ -307,7 +307,7 @@ async def _prepare(url: str) -> None:
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--events", type=count, default=10_000, help="events that each case appends")
     parser.add_argument(
         "--million", action="store_true", help="also replay one stream of 10^6 events, and rebuild from them"

@@ -8,7 +8,6 @@ fails. Beside: tenacity, stamina, pybreaker and purgatory around the same handle
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import platform
@@ -26,7 +25,7 @@ from atoll.resilience import ClientStacks, Record, ServerStacks
 from atoll.service import Handler, Request, Resilience
 from atoll.transport.http.client.channel import Calling, client_stacks
 from atoll.transport.http.client.writing import Written
-from bench.comparison.arguments import count
+from bench.comparison.arguments import Parser, count
 
 CALLS = 20_000
 ROUNDS = 7
@@ -192,7 +191,7 @@ async def main(calls: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--calls", type=count, default=CALLS)
     parser.add_argument("--json", action="store_true")
     uvloop.run(main(parser.parse_args().calls))

@@ -7,7 +7,6 @@ One process does it all, on as many cores as the servers leave it. ``--durable``
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import logging
@@ -22,7 +21,7 @@ from atoll.data import Database, Outbox, Work, migrate
 from atoll.messaging import Consumer, Relay, open_broker
 from atoll.service import Request, Service
 from atoll.testing import NatsServer, PostgresServer
-from bench.comparison.arguments import count
+from bench.comparison.arguments import Parser, count
 
 Timed = Callable[[], Awaitable[Any]]
 FOUND: dict[str, float] = {}  # what was measured
@@ -191,7 +190,7 @@ async def main(count: int, *, durable: bool) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = Parser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--events", type=count, default=20_000)
     parser.add_argument("--durable", action="store_true")
     parser.add_argument("--json", action="store_true")

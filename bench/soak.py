@@ -27,7 +27,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from bench.comparison.arguments import positive
+from bench.comparison.arguments import Parser, positive
 from bench.comparison.atoll import shop, sign_in
 from bench.comparison.candidate import Running
 from bench.comparison.load import Plan, Report
@@ -86,7 +86,7 @@ def main() -> int:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=positive, default=30.0)
     parser.add_argument("--rate", type=positive, default=50.0, help="orders a second")
     parser.add_argument("--every", type=positive, default=5.0, help="seconds between two samples")

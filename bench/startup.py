@@ -7,7 +7,6 @@ Runs the real command on a copy of the system's folder, whose data folder is emp
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -23,6 +22,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from bench.comparison.arguments import Parser
 from bench.comparison.atoll import processes, without_servers
 from bench.comparison.processes import family, resident
 
@@ -32,7 +32,7 @@ FIRST_ORDER_PATIENCE = 30.0  # seconds; a bound on the polling, not a limit that
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--system", default="shop/system.py")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

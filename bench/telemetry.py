@@ -9,7 +9,6 @@ CPU time a request, and what that is beside telemetry off; and what one span cos
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -27,7 +26,7 @@ import uvloop
 from atoll.service.tracing import CLIENT, SERVER, SpanPlan, current_span
 from atoll.telemetry import Metrics, OtlpTracer, SpanQueue
 from atoll.telemetry.otlp_spans import encode_spans
-from bench.comparison.arguments import connections, count, positive
+from bench.comparison.arguments import Parser, connections, count, positive
 from bench.comparison.rate import Target, rate
 from bench.comparison.servers import BODY, JSON
 from bench.service import Item, Quote
@@ -147,7 +146,7 @@ def spans() -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--seconds", type=positive, default=3.0)
     parser.add_argument("--connections", type=connections, default=32)
     parser.add_argument("--rounds", type=count, default=3)

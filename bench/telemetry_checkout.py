@@ -9,7 +9,6 @@ second, and the CPU time of all of its processes for 1,000 orders, which hardly 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -28,7 +27,7 @@ import psutil
 import uvloop
 
 from atoll.transport.http.client.httptools import HttptoolsClient
-from bench.comparison.arguments import connections, count
+from bench.comparison.arguments import Parser, connections, count
 from bench.telemetry import started
 
 ATOLL = Path(sys.executable).with_name("atoll")
@@ -149,7 +148,7 @@ def run(command: list[str], environment: dict[str, str]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--orders", type=count, default=1000)
     parser.add_argument("--connections", type=connections, default=16)
     parser.add_argument("--rounds", type=count, default=2)

@@ -7,10 +7,18 @@ import signal
 import sys
 from math import inf
 from types import FrameType
+from typing import NoReturn
 
 # Each is an open file of the load and of what answers; 1,024 are what Linux allows a process by default.
 MOST_CONNECTIONS = 1000
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Parser(argparse.ArgumentParser):
+    """What is wrong is one line; the usage is in ``--help``."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
 
 
 def count(text: str) -> int:

@@ -9,7 +9,6 @@ that have targets are given, what was reached is written between the marks of `t
 
 from __future__ import annotations
 
-import argparse
 import re
 import statistics
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.comparison.arguments import Parser
 from bench.comparison.benches import BENCHES
 from bench.comparison.chart import bars
 from bench.comparison.ground import ROOT
@@ -33,7 +33,7 @@ TARGETS_PAGE = "performance.md"
 
 def main(arguments: Sequence[str]) -> int:
     """The exit status."""
-    parser = argparse.ArgumentParser(prog="python -m bench report", description=__doc__)
+    parser = Parser(prog="python -m bench report", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--folder", type=Path, default=DOCS, help="of performance.md and scale.md")
     options = parser.parse_args(arguments)

@@ -18,11 +18,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bench.comparison.arguments import connections, count
+from bench.comparison.arguments import Parser, connections, count
 from bench.comparison.benches import BENCHES, SCALE, STANDARD, Bench, Entrant
 from bench.comparison.measure import Round, Work, Wrong
 from bench.comparison.report import Results, keep, must_be_kept, number, table, this_machine
 from bench.comparison.targets import judged
+
+CONNECTIONS = 64
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -59,8 +61,7 @@ def asked_for(kind: str | None, against: str | None) -> list[tuple[str, str | No
 def carry_out(bench: Bench, options: argparse.Namespace, against: str | None) -> list[Round]:
     """One benchmark, printed and kept: its rounds."""
     rounds = options.rounds or bench.rounds
-    seconds = options.seconds or bench.seconds
-    work = Work(bench.kind, options.orders or bench.requests, options.connections, seconds)
+    work = work_of(bench, options)
     chosen = able(bench) if against == "all" else named(bench, against)
     must_be_kept()
     results = Results(this_machine([one.name for one in chosen]), work, [])
@@ -83,6 +84,12 @@ def carry_out(bench: Bench, options: argparse.Namespace, against: str | None) ->
     print(f"{how(work, rounds)}\n\n{table(results.rounds)}\n", flush=True)
     print(f"kept in {keep(results)}", flush=True)
     return results.rounds
+
+
+def work_of(bench: Bench, options: argparse.Namespace) -> Work:
+    """What is asked for, or what the benchmark does by itself."""
+    seconds = options.seconds or bench.seconds
+    return Work(bench.kind, options.orders or bench.requests, options.connections or CONNECTIONS, seconds)
 
 
 def amount(work: Work) -> str:
@@ -143,7 +150,7 @@ def found(bench: Bench, name: str) -> Entrant:
 
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m bench",
         usage="python -m bench [NAME] [options], see --help",
         description=__doc__,
@@ -152,8 +159,20 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("kind", nargs="?", choices=(*BENCHES, "scale"), metavar="NAME")
     parser.add_argument("--against", help="a list of columns (a wrong one shows all); all: what can run here")
     parser.add_argument("--orders", "--requests", type=count, help="of a round; default: 10,000 for most")
-    parser.add_argument("--connections", type=connections, default=64)
+    parser.add_argument("--connections", type=connections, help=f"default: {CONNECTIONS}")
     parser.add_argument("--seconds", type=count, help="whole ones of a round, where the load lasts for a time")
     parser.add_argument("--rounds", type=count, help="default: 3")
     parser.add_argument("--json", action="store_true")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.kind in BENCHES and (unused := ignored(BENCHES[options.kind], options)):
+        parser.error(f"{options.kind} takes no {unused}: it does {amount(work_of(BENCHES[options.kind], options))}")
+    return options
+
+
+def ignored(bench: Bench, options: argparse.Namespace) -> str:
+    """The first option that was given and changes nothing in this benchmark."""
+    given = {"--orders": options.orders, "--connections": options.connections, "--seconds": options.seconds}
+    says = {"--orders": ("{requests", "{count"), "--connections": ("{connections",), "--seconds": ("{seconds",)}
+    return next(
+        (one for one, value in given.items() if value and not any(part in bench.asked for part in says[one])), ""
+    )
