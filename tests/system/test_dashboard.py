@@ -55,6 +55,8 @@ def test_one_order_is_one_tree_from_the_gateway_to_confirmed(watched: LocalSyste
         return "201 POST /orders" in {one["message"] for one in lines}
 
     until(logged, within=30.0, what="the gateway's line of the order is there")
+    roots = {one["name"] for one in ask(watched, "/api/traces?since=1h&limit=100")["traces"] if one["rooted"]}
+    assert not {name for name in roots if "jwks" in name}, "the gateway's fetching of keys fills the list"
 
 
 def test_the_rates_of_operations_come_from_the_services(watched: LocalSystem) -> None:

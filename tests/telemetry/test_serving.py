@@ -16,7 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 from tests.telemetry.collector import Collector, attributes, collecting
 
-from atoll.contracts import PUBLIC, Api, Message, NotFound, Operation
+from atoll.contracts import PUBLIC, Api, Message, NotFound, Operation, Surface
 from atoll.serve.assemble import Running, assemble
 from atoll.serve.environment import Environment
 from atoll.service import Service, implements
@@ -39,6 +39,7 @@ class Answer(Message):
 
 class Lantern(Api):
     shine = Operation("POST /shine", Ask, Answer, access=PUBLIC, errors=(NotFound,))
+    level = Operation("GET /level", None, Answer, access=PUBLIC, http=Surface(polled=True))
 
 
 @implements(Lantern.shine)
@@ -52,7 +53,12 @@ async def shine(ask: Ask) -> Answer:
     return Answer("light")
 
 
-service = Service("lantern", handlers=[shine])
+@implements(Lantern.level)
+async def level() -> Answer:
+    return Answer("full")
+
+
+service = Service("lantern", handlers=[shine, level])
 
 
 @asynccontextmanager
@@ -79,6 +85,14 @@ async def ask(url: str, name: str, headers: Mapping[str, str] = HEADERS) -> int:
         except HTTPError as error:
             error.close()
             return error.code
+
+    return await asyncio.to_thread(send)
+
+
+async def level_of(url: str, headers: Mapping[str, str]) -> int:
+    def send() -> int:
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/level", headers=headers)) as reply:
+            return int(reply.status)
 
     return await asyncio.to_thread(send)
 
@@ -123,6 +137,15 @@ async def test_spans_metrics_and_logs_of_one_request_belong_together(collector: 
     assert failed.trace_id.hex() == TRACE
     (durations,) = [metric for _, metric in collector.metrics if metric.name == "http.server.request.duration"][-1:]
     assert sorted(point.count for point in durations.histogram.data_points) == [1, 1, 1]
+
+
+async def test_a_polled_operation_is_counted_and_begins_no_trace(collector: Collector) -> None:
+    async with running({"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}) as one:
+        for headers in ({}, HEADERS):
+            assert await level_of(one.url, headers) == 200
+    assert [span.trace_id.hex() for _, span in collector.spans if span.name == "GET /level"] == [TRACE]
+    (durations,) = [metric for _, metric in collector.metrics if metric.name == "http.server.request.duration"][-1:]
+    assert [point.count for point in durations.histogram.data_points] == [2]
 
 
 async def test_no_secret_leaves_in_telemetry(collector: Collector) -> None:

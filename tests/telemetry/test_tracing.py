@@ -108,6 +108,20 @@ def test_errors_and_slow_ones_are_kept_although_the_head_said_no() -> None:
     assert len(queue) == 3
 
 
+def test_what_programs_poll_begins_no_trace_and_is_part_of_anothers() -> None:
+    queue = SpanQueue()
+    tracer = OtlpTracer(Metrics(), queue, sample=sampler("parentbased_always_on"), keeping=Keeping())
+    plan = SpanPlan("GET /keys", quiet=True)
+    tracer.begin(plan).end()
+    tracer.begin(plan, UNSAMPLED).end()
+    assert len(queue) == 0
+    tracer.begin(plan, SAMPLED).end()
+    failing = tracer.begin(plan)
+    failing.fail("500")
+    failing.end()
+    assert [one.name for one in sent(queue)] == ["GET /keys", "GET /keys"]
+
+
 def test_what_ends_after_its_root_shares_its_fate() -> None:
     queue = SpanQueue()
     tracer = OtlpTracer(Metrics(), queue, sample=sampler("always_on"))

@@ -35,10 +35,11 @@ class SpanPlan:
 
     attributes: of every span of it. metric: the histogram of how long they take, labelled with ``labels`` (some of the
     attributes) and, under the name ``outcome``, with how each of them ended; without one they are not counted.
+    quiet: begins no sampled trace by itself; part of another's it is sampled as that is.
     encoded, watch: room for the exporter, and for the tracer.
     """
 
-    __slots__ = ("attributes", "encoded", "kind", "labels", "metric", "name", "outcome", "watch")
+    __slots__ = ("attributes", "encoded", "kind", "labels", "metric", "name", "outcome", "quiet", "watch")
 
     def __init__(
         self,
@@ -49,8 +50,10 @@ class SpanPlan:
         metric: str = "",
         labels: tuple[str, ...] = (),
         outcome: str = "error.type",
+        quiet: bool = False,
     ) -> None:
         self.name = name
+        self.quiet = quiet
         self.kind = kind
         self.attributes = attributes or {}
         self.metric = metric

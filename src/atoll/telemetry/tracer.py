@@ -98,7 +98,7 @@ class OtlpTracer:
         remote = None if headers is None else read_context(headers)
         if remote is None:
             trace_id, parent, random, state = f"{getrandbits(128) or 1:032x}", 0, True, ""
-            sampled = self._sample(trace_id, None)
+            sampled = not plan.quiet and self._sample(trace_id, None)
         else:
             trace_id, parent, asked, random, state = remote
             sampled = self._sample(trace_id, asked)

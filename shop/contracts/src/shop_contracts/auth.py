@@ -221,5 +221,5 @@ class Auth(Api):
     )  # fmt: skip
     jwks = Operation(
         "GET /.well-known/jwks.json", None, Jwks, access=PUBLIC,
-        http=Surface(cache_control=f"public, max-age={JWKS_MAX_AGE}"), summary="The keys that verify tokens",
+        http=Surface(cache_control=f"public, max-age={JWKS_MAX_AGE}", polled=True), summary="The keys that verify tokens",
     )  # fmt: skip

@@ -74,6 +74,7 @@ def _plan(operation: Operation[object, object], metric: str) -> SpanPlan:
         metric=metric,
         labels=("http.request.method", "http.route", "atoll.operation"),
         outcome="http.response.status_code",
+        quiet=operation.http.polled,
     )
 
 
