@@ -48,8 +48,8 @@ OUTBOX = (
     ),
     Mutant(
         "no lease", "one relay at a time per service",
-        "messaging/relay.py", "Leases(self._database).exclusive(self._lease)",
-        'Leases(self._database).exclusive(f"{self._lease}{id(self)}")',
+        "messaging/relay.py", "Leases(self._database).exclusive(self._lease,",
+        'Leases(self._database).exclusive(f"{self._lease}{id(self)}",',
         (f"{RELAY}one_relay_at_a_time_and_the_next_takes_over_at_once",),
     ),
     Mutant(

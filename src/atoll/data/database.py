@@ -67,14 +67,22 @@ class Database:
         self._warming = asyncio.create_task(self._warm(), name="database: connect")
         self._retention.start()
 
-    async def stop(self) -> None:
-        """Closes the connections once they are given back."""
-        await self._retention.stop()
-        if self._warming is not None:
-            self._warming.cancel()
-            await asyncio.gather(self._warming, return_exceptions=True)
-            self._warming = None
-        await self._pool.close()
+    async def stop(self, within: float | None = None) -> None:
+        """Closes the connections once they are given back; after so many seconds, or cancelled, it cuts them off."""
+        try:
+            async with asyncio.timeout(within):
+                await self._retention.stop()
+                if self._warming is not None:
+                    self._warming.cancel()
+                    await asyncio.gather(self._warming, return_exceptions=True)
+                    self._warming = None
+                await self._pool.close()
+        except TimeoutError as error:
+            log.info("the connections of %s are cut off: %s", self.service, one_line(error))
+            self._pool.terminate()
+        except BaseException:
+            self._pool.terminate()
+            raise
 
     async def warmed(self, within: float) -> None:
         """Until the connections of the start are made, or one could not be, or so many seconds are over."""
@@ -87,10 +95,12 @@ class Database:
         if self._pool.exhausted and time.monotonic() - self._answered_at < RECENT:
             return  # busy is not away, and a check must not queue behind the work
         connection = await self._pool.acquire()
+        cut_off = True
         try:
             await connection.execute("SELECT 1")
+            cut_off = False
         finally:
-            await self.release(connection)
+            await self.release(connection, cut_off=cut_off)
 
     def work(self) -> Work:
         """``async with database.work() as work``: commits at a clean exit, rolls back on an exception."""
@@ -100,19 +110,24 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection outside of any transaction: each statement commits by itself."""
         connection = await self.acquire()
+        cut_off = True
         try:
             yield connection
+            cut_off = False
         except DRIVER_ERRORS as error:
             found = postgres.translated(error, connection)
             if found is error:
                 raise
             raise found from error
         finally:
-            await self.release(connection)
+            await self.release(connection, cut_off=cut_off)
 
-    async def dedicated(self) -> Connection:
-        """A connection outside of the pool, for what lives as long as its session: locks and notifications."""
-        return await postgres.connect(self._url, self.name)
+    async def dedicated(self, answer: float | None = postgres.ANSWER) -> Connection:
+        """A connection outside of the pool, for what lives as long as its session: locks and notifications.
+
+        answer: seconds that each statement may take, for whoever holds something for others must not hang; None for no limit.
+        """
+        return await postgres.connect(self._url, self.name, answer)
 
     async def acquire(self, statement: str = "") -> Connection:
         """A connection on which ``statement`` has run (BEGIN, say). DatabaseUnavailable after the request's time;
@@ -127,9 +142,9 @@ class Database:
         except TimeoutError:
             raise self.unanswered(patience) from None
 
-    async def release(self, connection: Connection) -> None:
-        """Gives the connection back to the pool."""
-        await self._pool.release(connection)
+    async def release(self, connection: Connection, *, cut_off: bool = False) -> None:
+        """Gives the connection back to the pool. cut_off: a statement may have been, so do not wait long for its end."""
+        await self._pool.release(connection, cut_off=cut_off)
 
     def usage(self) -> tuple[int, int]:
         """How many of its connections are in use, and how many are idle."""
@@ -223,5 +238,4 @@ class Database:
             self._tried.set()
 
     async def _give_back(self, connections: Collection[Connection]) -> None:
-        for connection in connections:
-            await self.release(connection)
+        await asyncio.gather(*(self.release(one) for one in connections), return_exceptions=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _REFUSED: tuple[type[Exception], ...] = (*DRIVER_ERRORS, DatabaseUnavailable, DeadlineExceeded)
 LOTS = 2  # at once: one waits for the disk while the next is sent
 MOST = 256  # units of a lot
+ANSWER = 5.0  # seconds that PostgreSQL has for a lot: as long as work waits for it at the most
 
 
 class GroupCommit:
@@ -35,7 +36,7 @@ class GroupCommit:
         """Returns when the rows are committed; raises what writing them raised.
 
         A caller that is cancelled before its lot began takes its rows back; after that they may be committed or not.
-        DatabaseUnavailable when the request's time is nearly over.
+        DatabaseUnavailable when the request's time is nearly over, or when PostgreSQL does not answer in `ANSWER`.
         """
         loop = asyncio.get_running_loop()
         future = loop.create_future()
@@ -53,8 +54,10 @@ class GroupCommit:
             timer.cancel()
 
     def _give_up(self, future: asyncio.Future[None], patience: float) -> None:
-        if not future.done():
-            future.set_exception(self._database.unanswered(patience))
+        if future.done():
+            return
+        begun = all(waiting is not future for _, waiting in self._waiting)
+        future.set_exception(_unknown(patience) if begun else self._database.unanswered(patience))
 
     async def _run(self) -> None:
         while lot := self._next():
@@ -92,10 +95,21 @@ class GroupCommit:
 
     async def _write(self, rows: Sequence[DeferredRow]) -> None:
         connection = await self._database.acquire()
+        cut_off = True
         try:
-            await connection.execute(WRITE, *columns(rows))
+            await connection.execute(WRITE, *columns(rows), timeout=ANSWER)
+            cut_off = False
+        except TimeoutError:
+            raise _unknown(ANSWER) from None
         finally:
-            await self._database.release(connection)
+            await self._database.release(connection, cut_off=cut_off)
+
+
+def _unknown(seconds: float) -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        f"the database did not say within {seconds:.1f} s whether it has written this: look before you repeat it",
+        headers={"retry-after": "1"},
+    )
 
 
 def _end(lot: Sequence[tuple[Sequence[DeferredRow], asyncio.Future[None]]], error: BaseException | None) -> None:

@@ -30,19 +30,22 @@ class Leases:
         self._database = database
 
     @asynccontextmanager
-    async def exclusive(self, name: str) -> AsyncIterator[Connection]:
-        """Waits until nobody else holds ``name``, for ever; then its connection. A holder's death hands over at once."""
-        connection = await self._wait(name)
+    async def exclusive(self, name: str, *, answer: float | None = None) -> AsyncIterator[Connection]:
+        """Waits until nobody else holds ``name``, for ever; then its connection. A holder's death hands over at once.
+
+        answer: seconds that each statement on it may take; None for no limit, where statements of others run on it.
+        """
+        connection = await self._wait(name, answer)
         try:
             yield connection
         finally:
             await close(connection)
 
-    async def _wait(self, name: str) -> Connection:
+    async def _wait(self, name: str, answer: float | None) -> Connection:
         backoff = Backoff(first=0.05, most=2.0)
         while True:
             try:
-                connection = await self._database.dedicated()
+                connection = await self._database.dedicated(answer)
             except DRIVER_ERRORS as error:
                 log.debug("no connection for the lease %s yet: %s", name, one_line(error))
                 await backoff.wait()

@@ -13,6 +13,7 @@ from atoll.data.backoff import Backoff
 from atoll.data.leases import close, lock_number
 from atoll.data.postgres import DRIVER_ERRORS, Connection, listen, on_lost, one_line
 from atoll.data.weight import MOST_WEIGHT, Weight
+from atoll.service.lifecycle import end
 
 if TYPE_CHECKING:
     from atoll.data.database import Database
@@ -23,6 +24,7 @@ LOOK_EVERY = 1.0  # seconds between two looks at the other members; notification
 CHANNEL = "atoll_partitions"
 _FIRST_MEMBER = 1 << 20  # lock numbers below it are partitions, those above it are members
 _WEIGHT_BITS = 17  # of a member's number: all can see what each of them weighs
+ANSWER = 5.0  # seconds for a statement: nobody may believe that it holds what another one has by now
 SETTLING = 0.25  # seconds from a change of one's weight to acting on it: the others change theirs at the same time
 _LOCKS = """
 SELECT objid::bigint AS number, pid = pg_backend_pid() AS mine FROM pg_locks
@@ -108,10 +110,13 @@ class Partitions:
 
     async def stop(self) -> None:
         """Gives everything up, each partition after its work is finished."""
+        await end(self._task)
+        self._task = None
+
+    def leave(self) -> None:
+        """Gives everything up, for its time is over: nobody waits for that."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
 
     @property
     def mine(self) -> frozenset[int]:
@@ -123,7 +128,7 @@ class Partitions:
         while True:
             connection: Connection | None = None
             try:
-                connection = await self._database.dedicated()
+                connection = await self._database.dedicated(ANSWER)
                 member = await self._join(connection)
                 backoff.reset()
                 await self._balance(connection, member)
@@ -201,11 +206,20 @@ class Partitions:
 
     async def _let_go(self, connection: Connection | None) -> None:
         self._mine.clear()
-        await self._lost()
-        if connection is not None:
-            if not connection.is_closed():
-                try:
-                    await connection.execute(f"SELECT pg_advisory_unlock_all(); NOTIFY {CHANNEL}")
-                except DRIVER_ERRORS as error:
-                    log.debug("the leases end with their connection: %s", one_line(error))
-            await close(connection)
+        try:
+            await self._lost()
+            if connection is not None:
+                await self._unlock(connection)
+                await close(connection)
+        except BaseException:
+            if connection is not None:
+                connection.terminate()
+            raise
+
+    async def _unlock(self, connection: Connection) -> None:
+        if connection.is_closed():
+            return
+        try:
+            await connection.execute(f"SELECT pg_advisory_unlock_all(); NOTIFY {CHANNEL}")
+        except DRIVER_ERRORS as error:
+            log.debug("the leases end with their connection: %s", one_line(error))

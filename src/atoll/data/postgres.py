@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
@@ -17,6 +17,14 @@ Row = asyncpg.Record
 UniqueViolation = asyncpg.UniqueViolationError
 
 CONNECT_TIMEOUT = 5.0  # seconds
+LET_GO = 1.0  # seconds that PostgreSQL has to confirm the end of a statement that was cut off
+ANSWER = 20.0  # seconds for one of the framework's own statements on a connection of its own; a lease waits 15 in one
+_SERVERS_KEEP_ALIVE = {
+    "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3", "tcp_user_timeout": "25000",
+}  # fmt: skip
+LATE = 5.0  # seconds that an answer may be late
+# A host that is gone says nothing, and Linux goes on sending for a quarter of an hour. (None but Linux has all of these.)
+_KEEP_ALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 25_000))
 STATEMENT_CACHE = 256  # prepared statements a connection keeps; a service has fewer
 # InternalClientError: a connection whose end has been announced, and not yet closed, is used.
 _BROKEN = (asyncpg.InternalClientError, OSError, ssl.SSLError)
@@ -35,7 +43,20 @@ class DatabaseUnavailable(Unavailable):
     """The service's own database is away or overloaded; not the fault of the request or message."""
 
 
-class _PooledConnection(asyncpg.Connection):
+class _Connection(asyncpg.Connection):
+    """Ends within half a minute when the host at its other end is gone."""
+
+    def __init__(self, protocol: Any, transport: Any, *others: Any) -> None:
+        super().__init__(protocol, transport, *others)
+        found = transport.get_extra_info("socket")
+        if found is not None and found.family in {socket.AF_INET, socket.AF_INET6}:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in _KEEP_ALIVE:
+                if option := getattr(socket, name, None):
+                    found.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+class _PooledConnection(_Connection):
     """Skips the reset round trip at each release: a unit of work ends its transaction and keeps no session state."""
 
     def get_reset_query(self) -> str:
@@ -97,26 +118,32 @@ class Pool:
         """A connection; waits for a free one, and connects if need be."""
         return cast(Connection, await self._opened().acquire())
 
-    async def release(self, connection: Connection) -> None:
-        """Gives the connection back; one that is still inside a transaction is thrown away."""
+    async def release(self, connection: Connection, *, cut_off: bool = False) -> None:
+        """Gives the connection back; one that is still inside a transaction is thrown away.
+
+        cut_off: a statement may have been, by a time limit, say. PostgreSQL is told, and has to confirm it in `LET_GO`; from
+        one that does not answer no confirmation would ever come.
+        """
         if not is_gone(connection) and connection.is_in_transaction():
             connection.terminate()
         try:
-            await self._opened().release(cast(Any, connection))
+            await self._opened().release(cast(Any, connection), timeout=LET_GO if cut_off else None)
+        except TimeoutError:
+            return  # its pool has thrown it away
         except (asyncpg.InternalClientError, asyncpg.InterfaceError):
             # Lost in the very moment of giving it back, so that its pool has taken it back already.
             if not is_gone(connection):
                 raise
 
     async def close(self) -> None:
-        """Waits until all connections are given back, and closes them; cancelled, it cuts them off."""
-        if self._pool is None:
-            return
-        try:
+        """Waits until all connections are given back, and closes them."""
+        if self._pool is not None:
             await self._pool.close()
-        except asyncio.CancelledError:
+
+    def terminate(self) -> None:
+        """Cuts all connections off."""
+        if self._pool is not None:
             self._pool.terminate()
-            raise
 
     def _opened(self) -> asyncpg.Pool[Any]:
         if self._pool is None:
@@ -124,9 +151,15 @@ class Pool:
         return self._pool
 
 
-async def connect(url: str, name: str) -> Connection:
-    """A connection of its own, outside of any pool."""
-    return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, server_settings=_session(name))
+async def connect(url: str, name: str, answer: float | None = None) -> Connection:
+    """A connection of its own, outside of any pool. answer: seconds for each statement; None for as long as they take."""
+    return await asyncpg.connect(
+        url,
+        timeout=CONNECT_TIMEOUT,
+        command_timeout=answer,
+        connection_class=_Connection,
+        server_settings=_session(name),
+    )
 
 
 async def listen(connection: Connection, channel: str, wake: Callable[[], None]) -> None:
@@ -148,10 +181,10 @@ def on_lost(connection: Connection, lost: Callable[[], None]) -> None:
 
 
 async def try_for(connection: Connection, seconds: float, statement: str, *arguments: Any) -> bool:
-    """Runs a statement that waits for locks; False if it still waited after that time."""
-    await connection.execute(f"SET lock_timeout = {int(seconds * 1000)}")
+    """Runs a statement that waits for locks; False if it still waited after that time. TimeoutError if nobody answers."""
+    await connection.execute(f"SET lock_timeout = {int(seconds * 1000)}", timeout=LATE)
     try:
-        await connection.execute(statement, *arguments)
+        await connection.execute(statement, *arguments, timeout=seconds + LATE)
     except asyncpg.LockNotAvailableError:
         return False
     return True
@@ -197,4 +230,5 @@ def one_line(error: BaseException) -> str:
 
 def _session(name: str) -> dict[str, str]:
     # Short statements gain nothing from the JIT compiler, and lose tens of milliseconds when it fires.
-    return {"application_name": name[:63], "jit": "off"}
+    # PostgreSQL, too, notices that we are gone: a lease must not stay with a host that is no more.
+    return {"application_name": name[:63], "jit": "off", **_SERVERS_KEEP_ALIVE}

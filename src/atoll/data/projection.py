@@ -30,6 +30,7 @@ from atoll.data.postgres import DRIVER_ERRORS, Connection, listen, on_lost, one_
 from atoll.data.projecting import Projecting
 from atoll.data.reached import Reached
 from atoll.data.rebuild import Rebuild
+from atoll.service.lifecycle import end
 
 if TYPE_CHECKING:
     from atoll.data.database import Database
@@ -119,13 +120,15 @@ class Projection:
         """Stops after the current batch."""
         self._stopped.set()
         self._wake.set()
-        if self._leading:
-            await asyncio.wait(self._tasks[:1], timeout=STOP_WITHIN)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
-        await self._reached.close()
+        tasks, self._tasks = self._tasks, []
+        try:
+            if self._leading:
+                await asyncio.wait(tasks[:1], timeout=STOP_WITHIN)
+        finally:
+            try:
+                await end(*tasks)
+            finally:
+                await self._reached.close()
 
     async def wait_for(self, position: Position | None, timeout: float = 5.0) -> None:
         """Returns when the read model holds all up to this position (what `save` and `append` returned), in any instance.

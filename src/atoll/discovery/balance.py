@@ -18,6 +18,7 @@ from contextlib import suppress
 from math import exp
 
 from atoll.discovery.registry import Endpoint, Registry
+from atoll.service.lifecycle import end
 
 DECAY = 10.0  # seconds
 FIRST_COST = 0.001  # seconds assumed of an endpoint that was never called: it is tried soon
@@ -105,9 +106,7 @@ class Balancer:
         """Ends watching."""
         if self._task is not None:
             task, self._task = self._task, None
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

@@ -12,13 +12,13 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import suppress
 from typing import Protocol
 from urllib.parse import quote
 
 import msgspec
 
 from atoll.discovery.registry import Endpoint
+from atoll.service.lifecycle import end
 
 POLL = 30.0  # seconds that the registry may hold an answer back; it allows 60
 MARGIN = 5.0  # seconds on top of that before a poll counts as failed
@@ -151,9 +151,7 @@ class BuiltinRegistry:
     async def _forget(self, service: str, instance: str) -> None:
         task = self._registering.pop((service, instance), None)
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     def _instance(self, service: str, instance: str) -> str:
         return f"{self._url}/{quote(service, safe='')}/instances/{quote(instance, safe='')}"

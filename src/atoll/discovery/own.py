@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 from msgspec import UnsetType
 
 from atoll.discovery.registry import Registry
+from atoll.service.lifecycle import end
 
 
 class OwnShare:
@@ -32,9 +32,7 @@ class OwnShare:
         """Ends watching."""
         if self._task is not None:
             task, self._task = self._task, None
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     async def _watch(self) -> None:
         watching = self._registry.watch(self._service)

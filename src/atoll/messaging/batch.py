@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from atoll.service.lifecycle import end
+
 T = TypeVar("T")
 
 
@@ -32,6 +34,10 @@ class Batch(Generic[T]):
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="batch")
         await asyncio.gather(*futures)
+
+    async def cut_off(self) -> None:
+        """Cancels the lot that is being handled; those who joined it, and who wait, are cancelled as well."""
+        await end(self._task)
 
     async def _run(self) -> None:
         try:

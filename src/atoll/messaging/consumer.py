@@ -18,6 +18,7 @@ from atoll.messaging.handling import Handling
 from atoll.messaging.incoming import Routes
 from atoll.messaging.pump import Limits, Lots, Pump
 from atoll.service import Handler
+from atoll.service.lifecycle import end
 
 log = logging.getLogger("atoll.messaging")
 
@@ -73,12 +74,15 @@ class Consumer:
 
     async def stop(self) -> None:
         """Stops after the current messages; the others stay with the broker."""
-        if self._retrying is not None:
-            self._retrying.cancel()
-            await asyncio.gather(self._retrying, return_exceptions=True)
-            self._retrying = None
-        self._lots.stop()
-        await self._partitions.stop()
+        retrying, self._retrying = self._retrying, None
+        try:
+            await end(retrying)
+            self._lots.stop()
+            await self._partitions.stop()
+        except asyncio.CancelledError:
+            self._partitions.leave()
+            await self._lots.cut_off()
+            raise
 
     @property
     def partitions(self) -> frozenset[int]:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from atoll.messaging.batch import Batch
+from atoll.service.lifecycle import end
 
 log = logging.getLogger("atoll.messaging")
 Job = Callable[[], Awaitable[None]]
@@ -51,6 +52,11 @@ class Lanes:
         self._drop()
         while self._running:
             await asyncio.wait(self._running)
+
+    async def cut_off(self) -> None:
+        """Drops the jobs that wait, and cancels those that run."""
+        self._drop()
+        await end(*self._running)
 
     def _put(self, key: str, entry: tuple[Any, Any]) -> None:
         if self._closing:

@@ -132,7 +132,7 @@ class NatsBroker:
             finally:
                 self._link = None
                 self._linked.clear()
-                await link.close()
+                await asyncio.shield(link.close())  # also when it is stopped meanwhile
 
     def _note(self, trouble: str) -> None:
         if trouble != self._trouble:

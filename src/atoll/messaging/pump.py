@@ -17,6 +17,7 @@ from atoll.messaging.broker import Broker, Delivery, Subscription, SubscriptionE
 from atoll.messaging.handling import Handling, Stopping
 from atoll.messaging.incoming import Incoming, Message, Routes, Undecodable
 from atoll.messaging.lanes import Lanes
+from atoll.service.lifecycle import end
 
 log = logging.getLogger("atoll.messaging")
 
@@ -48,6 +49,10 @@ class Lots:
     def stop(self) -> None:
         """Attempts that run go on to their end; none begins any more, and what waits stays with the broker."""
         self._handling.stop()
+
+    async def cut_off(self) -> None:
+        """Cancels the lots that are being handled: they stay with the broker."""
+        await asyncio.gather(*(batch.cut_off() for batch in self.batches.values()))
 
     async def _handle(self, lot: Sequence[Lotted]) -> None:
         try:
@@ -121,16 +126,23 @@ class Pump:
             self._broken()
 
     async def stop(self) -> None:
-        """Returns when the messages that are being handled are finished; the others stay with the broker."""
+        """Returns when the messages that are being handled are finished; the others stay with the broker.
+
+        Cancelled, it cuts their handlers off, and they stay with the broker as well.
+        """
         self._handling.stop()
         self._stopping = (
             True  # cancelling alone may be lost inside of a client library (cpython#86296: asyncio.wait_for)
         )
-        self._tasks[0].cancel()
-        await asyncio.gather(self._tasks[0], return_exceptions=True)
-        await self._lanes.drain()
-        self._tasks[1].cancel()
-        await asyncio.gather(self._tasks[1], return_exceptions=True)
+        reading, extending = self._tasks
+        try:
+            await end(reading)
+            await self._lanes.drain()
+        except asyncio.CancelledError:
+            await self._lanes.cut_off()
+            raise
+        finally:
+            await end(extending)
 
     def _broken(self) -> None:
         if self._reading is not None:

@@ -16,10 +16,11 @@ from atoll.crash import crash_point
 from atoll.data import Connection, Database, Leases, Row
 from atoll.data.backoff import Backoff
 from atoll.data.outbox import Cursor, move_cursor, read_after, read_cursor
-from atoll.data.postgres import DRIVER_ERRORS, listen, on_lost, one_line
+from atoll.data.postgres import ANSWER, DRIVER_ERRORS, listen, on_lost, one_line
 from atoll.messaging.broker import Broker, NotAllPublished, Outgoing
 from atoll.messaging.envelope import Envelope, encode_envelope, extensions
 from atoll.messaging.spans import messaging_plan
+from atoll.service.lifecycle import end
 from atoll.service.tracing import PRODUCER, Span, SpanPlan, current_tracer, kept_plan, span_headers
 
 log = logging.getLogger("atoll.messaging")
@@ -65,12 +66,12 @@ class Relay:
         """Stops after what is being published."""
         self._stopping = True
         self._wake.set()
-        if self._leading:
-            await asyncio.wait(self._tasks[:1], timeout=STOP_WITHIN)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        tasks, self._tasks = self._tasks, []
+        try:
+            if self._leading:
+                await asyncio.wait(tasks[:1], timeout=STOP_WITHIN)
+        finally:
+            await end(*tasks)
 
     def _on_commit(self) -> None:
         self._wake.set()
@@ -80,7 +81,7 @@ class Relay:
         backoff = Backoff(first=0.05, most=2.0)
         while not self._stopping:
             try:
-                async with Leases(self._database).exclusive(self._lease) as connection:
+                async with Leases(self._database).exclusive(self._lease, answer=ANSWER) as connection:
                     backoff.reset()
                     await self._lead(connection)
             except _AWAY as error:

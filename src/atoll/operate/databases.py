@@ -13,6 +13,7 @@ from atoll.data.leases import close
 from atoll.data.postgres import DRIVER_ERRORS, one_line
 
 T = TypeVar("T")
+CLOSED_WITHIN = 2.0  # seconds; a database that does not answer would not let go of its connections
 _LOST: tuple[type[Exception], ...] = (*DRIVER_ERRORS, Unavailable)
 _AWAY: tuple[type[Exception], ...] = (*_LOST, ValueError)
 
@@ -44,7 +45,7 @@ class Databases:
         except _LOST as error:
             raise _away(service, error) from None
         finally:
-            await database.stop()
+            await database.stop(CLOSED_WITHIN)
 
     async def ask(self, question: Callable[[str, Database], Awaitable[T]], service: str = "") -> dict[str, T]:
         """The answer of each service, or of one; all at once. DatabaseAway for the first one that does not answer."""

@@ -22,6 +22,7 @@ from atoll.sagas.failures import CHANGED
 from atoll.sagas.sagas import Sagas
 from atoll.sagas.waking import Waking
 from atoll.service import Handler, Request
+from atoll.service.lifecycle import end
 
 log = logging.getLogger("atoll.sagas")
 
@@ -96,12 +97,15 @@ class SagaRunner:
 
     async def stop(self) -> None:
         """Stops after the steps that are being taken; the rest goes on elsewhere, or at the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
-        await self._partitions.stop()
-        await self._waking.stop()
+        task, self._task = self._task, None
+        try:
+            await end(task)
+            await self._partitions.stop()
+        except asyncio.CancelledError:
+            self._partitions.leave()
+            raise
+        finally:
+            await self._waking.stop()
 
     def _handler(self, definitions: list[Definition]) -> Handler:
         async def handle(request: Request) -> None:
@@ -137,10 +141,10 @@ class SagaRunner:
     async def _end(self, tasks: list[asyncio.Task[None]], within: float) -> None:
         if not tasks:
             return
-        _, late = await asyncio.wait(tasks, timeout=within)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        try:
+            await asyncio.wait(tasks, timeout=within)
+        finally:
+            await end(*(task for task in tasks if not task.done()))
 
     async def _run(self) -> None:
         backoff = Backoff(first=0.05, most=2.0)

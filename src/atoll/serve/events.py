@@ -18,6 +18,7 @@ from atoll.serve.parts import database_of
 from atoll.serve.sagas import consumed_events
 from atoll.service import Service
 
+CLOSED_WITHIN = 2.0  # seconds; a database that does not answer would not let go of its connections
 _NO_SHAPE = frozenset({"title", "description", "default", "examples"})  # what a schema says besides the shape
 
 
@@ -56,7 +57,7 @@ async def _publish(database: Database, event: Event) -> str:
     except Error as error:
         raise CannotServe(error.detail) from None
     finally:
-        await database.stop()
+        await database.stop(CLOSED_WITHIN)
     kind = type(event)
     return f"{kind.subject_} of {kind.key_of_(event)} is in the outbox of {database.service}"
 

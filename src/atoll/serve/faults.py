@@ -12,12 +12,12 @@ import asyncio
 import logging
 import random
 import time
-from contextlib import suppress
 from urllib.parse import quote
 
 import msgspec
 
 from atoll.resilience import Fault, Faults
+from atoll.service.lifecycle import end
 from atoll.transport.http import HttpClient
 
 POLL = 30.0  # seconds that an answer may be held back
@@ -64,9 +64,7 @@ class FaultWatch:
         """Ends asking; what was ordered ends with it."""
         if self._task is not None:
             task, self._task = self._task, None
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
         self._faults.replace({})
 
     async def _watch(self) -> None:

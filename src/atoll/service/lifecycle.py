@@ -9,10 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
+MOMENT = 0.05  # seconds that each component has in any case, also without any grace time
 LAST_MOMENT = 0.5  # seconds that a component has to let go of what it holds, when those before it used the time up
 log = logging.getLogger("atoll.service")
+
+
+async def end(*tasks: asyncio.Task[Any] | None) -> None:
+    """Cancels them, and returns when they are over, however they ended.
+
+    A cancellation of the caller comes through, unlike with ``suppress(CancelledError)`` around ``await task``.
+    """
+    running = [task for task in tasks if task is not None]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 class Component(Protocol):
@@ -50,13 +62,18 @@ class Lifecycle:
         self._running.append((name, stop))
 
     async def stop(self, grace: float) -> None:
-        """Stops all in reverse order within ``grace`` seconds together; each has at least `LAST_MOMENT` of its own."""
+        """Stops all in reverse order within ``grace`` seconds together; each has at least `LAST_MOMENT` of its own.
+
+        (`MOMENT` if the grace time is shorter.)
+        """
         clock = asyncio.get_running_loop().time
         self._until = min(self._until, clock() + grace)
         while self._running:
             name, stop = self._running.pop()
             try:
-                async with asyncio.timeout(max(self._until - clock(), min(grace, LAST_MOMENT))) as self._patience:
+                async with asyncio.timeout(
+                    max(self._until - clock(), min(max(grace, MOMENT), LAST_MOMENT))
+                ) as self._patience:
                     await stop()
                 log.debug("stopped: %s", name)
             except asyncio.CancelledError as error:

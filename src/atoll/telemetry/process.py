@@ -7,9 +7,9 @@ import gc
 import resource
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
+from atoll.service.lifecycle import end
 from atoll.telemetry.metrics import Metrics
 
 EVERY = 0.5  # seconds between two looks at how late the event loop is
@@ -36,9 +36,7 @@ class ProcessMetrics:
     async def stop(self) -> None:
         """Looks no more."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     async def _look(self) -> None:
         while True:

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
+from atoll.service.lifecycle import end
 from atoll.service.tracing import current_tracer
 from atoll.telemetry.export import Export, Send
 from atoll.telemetry.exposition import page
@@ -77,9 +77,7 @@ class Telemetry:
     async def stop(self) -> None:
         """Sends what is left, for a moment."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
             self._task = None
         logging.getLogger().removeHandler(self.logs)
         await self._process.stop()

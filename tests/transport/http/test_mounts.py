@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from atoll.contracts import PUBLIC, Api, Message, Operation, Stream
-from atoll.service import Request
+from atoll.service import Lifecycle, Request
 from atoll.transport.http import HttpLimits
 
 
@@ -148,3 +148,48 @@ async def test_a_websocket_where_there_is_none_is_refused() -> None:
     async with serving({Clock.inside: own}) as served:
         with pytest.raises(InvalidStatus):
             await connect(f"{served.url.replace('http', 'ws')}/app/own")
+
+
+def mounted(said: list[str], name: str, *, refuses: bool = False, stays: bool = False) -> Any:
+    """An application that tells of its start and its end. stays: it does not end its shutdown, nor any request."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            said.append(f"{name} asked")
+            await asyncio.Event().wait()
+        assert (await receive())["type"] == "lifespan.startup"
+        said.append(f"{name} starts")
+        await send({"type": f"lifespan.startup.{'failed' if refuses else 'complete'}", "message": "no"})
+        assert (await receive())["type"] == "lifespan.shutdown"
+        said.append(f"{name} stops")
+        if stays:
+            await asyncio.Event().wait()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    return app
+
+
+async def test_those_that_started_are_stopped_when_another_one_refuses() -> None:
+    said: list[str] = []
+    mounts = {"/longer": mounted(said, "first"), "/c": mounted(said, "second", refuses=True)}
+    with pytest.raises(RuntimeError, match="refused to start"):
+        async with serving({}, mounts=mounts):
+            pass
+    assert said == ["first starts", "second starts", "first stops"]
+
+
+async def test_an_application_that_does_not_end_holds_nobody_up_once_the_grace_is_over() -> None:
+    said: list[str] = []
+    async with serving({}, mounts={"/app": mounted(said, "app", stays=True)}) as served:
+        asking = asyncio.create_task(served.ask("GET", "/app/x"))
+        while "app asked" not in said:
+            await asyncio.sleep(0.01)
+        reports: list[str] = []
+        lifecycle = Lifecycle(lambda name, _: reports.append(name))
+        lifecycle.on_stop("http", served.server.stop)
+        async with asyncio.timeout(20):
+            await lifecycle.stop(0.1)
+        assert reports == ["http"]
+        assert said[-1] == "app stops"
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)

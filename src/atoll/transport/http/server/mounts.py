@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from atoll.service.lifecycle import end
 from atoll.transport.http.server.asgi import ASGIApp, Event, Receive, Scope, Send
 
 
@@ -57,6 +58,8 @@ class _Lifespan:
         self._task = asyncio.create_task(self._run())
         answer = await self._ask("lifespan.startup")
         if answer is not None and answer["type"] == "lifespan.startup.failed":
+            await end(self._task)
+            self._task = None
             raise MountFailed(f"the application mounted at {self._prefix} cannot start: {answer.get('message', '')}")
 
     async def stop(self) -> None:

@@ -74,6 +74,7 @@ class HttpServer:
             self._acceptor = acceptor
         except BaseException:
             listener.close()
+            await self._end_lifespan(LAST_WORD)
             raise
         self.port = listener.getsockname()[1]
         self._sweep = loop.call_later(SWEEP, self._sweep_slow)
@@ -86,15 +87,17 @@ class HttpServer:
         acceptor.close()
         for connection in list(self._state.connections):
             connection.shutdown()
+        within: float | None = None
         try:
             await self._app.drain()
             await self._read()
         except asyncio.CancelledError:
+            within = LAST_WORD
             what = ", ".join(self._unanswered()) or ("streams" if self._app.in_flight else "replies that are not read")
             log.warning("cut off %d requests: %s", self._app.in_flight or len(self._connections()), what)
             raise
         finally:
-            await self._end()
+            await self._end(within)
 
     def _connections(self) -> list[_Connection]:
         return [one for one in self._state.connections if isinstance(one, _Connection)]
@@ -112,15 +115,25 @@ class HttpServer:
         running = [one.running for one in self._connections()]
         return [f"{cycle.scope['method']} {cycle.scope['path']}" for cycle in running if cycle is not None]
 
-    async def _end(self) -> None:
+    async def _end(self, within: float | None) -> None:
         if self._sweep is not None:
             self._sweep.cancel()
         if self._state.tasks:
             await self._end_tasks()
         for connection in list(self._state.connections):
             cast(Any, connection).transport.close()
-        if self._lifespan is not None:
-            await self._lifespan.shutdown()
+        await self._end_lifespan(within)
+
+    async def _end_lifespan(self, within: float | None) -> None:
+        """Tells mounted applications to end. within: seconds for it, if what cuts it off has been and gone."""
+        lifespan, self._lifespan = self._lifespan, None
+        if lifespan is None:
+            return
+        try:
+            async with asyncio.timeout(within):
+                await lifespan.shutdown()
+        except TimeoutError:
+            log.warning("a mounted application does not end; it is left to the end of the process")
 
     async def _end_tasks(self) -> None:
         for connection in self._connections():
