@@ -119,7 +119,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._done.done():
-            self._done.set_exception(ConnectionError(f"a connection was closed: {error or 'by the server'}"))
+            run = self._run
+            said = f"; replies until then: {dict(run.statuses)}, {run.sample[-300:]!r}" if run.sample else ""
+            self._done.set_exception(ConnectionError(f"a connection was closed: {error or 'by the server'}{said}"))
 
     def _next(self) -> None:
         if next(self._run.left, None) is None:
@@ -169,4 +171,7 @@ async def carry_out(plan: Plan) -> Report:
 
 if __name__ == "__main__":
     plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
-    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(carry_out(plan))))
+    try:
+        sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(carry_out(plan))))
+    except OSError as error:  # TimeoutError is one as well
+        sys.exit(str(error) or f"no answer within {PATIENCE + plan.seconds:g} s")

@@ -166,6 +166,10 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.kind in BENCHES and (unused := ignored(BENCHES[options.kind], options)):
         parser.error(f"{options.kind} takes no {unused}: it does {amount(work_of(BENCHES[options.kind], options))}")
+    if options.against is not None and not options.kind:
+        parser.error("--against is for one benchmark, python -m bench checkout --against floor, say; give its name")
+    if options.against is not None and not options.against.strip(","):
+        parser.error("--against needs the name of a column at least, or all")
     return options
 
 

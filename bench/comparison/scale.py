@@ -17,7 +17,7 @@ from atoll.contracts import Event
 from atoll.data import Database, Outbox, migrate
 from atoll.messaging import Relay, open_broker
 from atoll.service import Service
-from bench.comparison.atoll import shop
+from bench.comparison.atoll import shop, sign_in
 from bench.comparison.candidate import Candidate, Question, Running
 from bench.comparison.ground import ground
 from bench.comparison.measure import Found, Work, Wrong, whole_system
@@ -78,7 +78,8 @@ def with_old_rows(count: int, folder: Path) -> Iterator[Running]:
     with shop(folder, "--no-dashboard") as running:
         asyncio.run(fill(running.confirmed.database, OLD_ORDERS, count))
         asyncio.run(fill(running.captured.database, OLD_PAYMENTS, count))
-        yield replace(running, confirmed=Question(running.confirmed.database, CONFIRMED))
+        token = sign_in(f"http://127.0.0.1:{running.port}")  # the first one has run out after ten million rows
+        yield replace(running, token=token, confirmed=Question(running.confirmed.database, CONFIRMED))
 
 
 async def fill(database: str, statements: tuple[str, ...], count: int) -> None:

@@ -59,6 +59,8 @@ def test_nothing_stays_when_it_is_ended_twice(number: signal.Signals) -> None:
             ["layers", "--connections", "3"],
             "layers takes no --connections: it does 20,000 calls of each in one process",
         ),
+        (["--against", "floor"], "--against is for one benchmark"),
+        (["checkout", "--against", ","], "--against needs the name of a column"),
         (["service", "--speed"], "python -m bench: unrecognized arguments: --speed; see --help"),
         (["report", "missing.json"], "missing.json: No such file or directory"),
     ],

@@ -16,6 +16,7 @@ from bench.comparison.rate import Target, lua, read
 from bench.comparison.report import Machine, Results
 from bench.comparison.slope import slope
 from bench.comparison.targets import TARGETS, judged
+from bench.soak import Sample, Soak, growth
 
 SAID = """
   Thread Stats   Avg      Stdev     Max   +/- Stdev
@@ -57,6 +58,19 @@ def test_growth_is_told_from_noise() -> None:
     assert not slope(seconds, still).grows(0.05)
     assert slope(seconds, growing).grows(0.05)
     assert slope(seconds, growing).an_hour == pytest.approx(20, abs=slope(seconds, growing).sure + 1)
+
+
+@pytest.mark.parametrize(("leak", "grows"), [(0.0, False), (0.1, True)])
+def test_a_pool_that_fills_again_is_no_leak(leak: float, grows: bool) -> None:
+    """A burst, its connections closed at once; those of a pool go after five minutes and come again one by one."""
+    samples = []
+    for at in range(0, 1800, 10):
+        pool = 10 if at <= 300 else 4 + 6 * (at - 300) / 1500
+        sockets = float(round((80 if at < 20 else 15) + pool + leak * at / 60))
+        samples.append(Sample(float(at), 40e6, sockets + 10, sockets))
+    soak = Soak(MACHINE, 30.0, 50.0, 90_000, 5.0, 50.0, {"orders-1": samples})
+    found = {measure: verdict for _, measure, _, verdict in growth(soak)}
+    assert found == {"memory": False, "files": grows, "sockets": grows}
 
 
 def test_too_few_samples_have_no_slope() -> None:

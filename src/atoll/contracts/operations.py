@@ -73,7 +73,7 @@ class Surface:
     body_limit: int = DEFAULT_BODY_LIMIT
     rate_limit: RateLimit | None = None
     cache_control: str = ""
-    polled: bool = False  # programs ask all the time: a request begins no trace, unless it fails or is slow
+    polled: bool = False  # programs ask all the time: a request without a trace begins none (but see ATOLL_TRACES_KEEP)
 
 
 _WITHOUT_BODY = frozenset({204, 205, 304})  # RFC 9110, section 6.4.1
