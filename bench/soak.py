@@ -74,7 +74,7 @@ def main() -> int:
     except Wrong as error:
         print(error, file=sys.stderr)
         return 2
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     file = RESULTS / f"soak-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.json"
     file.write_bytes(msgspec.json.encode(soak))
     verdicts = list(growth(soak))

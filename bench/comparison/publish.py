@@ -13,7 +13,7 @@ import re
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -53,6 +53,8 @@ def main(arguments: Sequence[str]) -> int:
             page = options.folder / TARGETS_PAGE
             between(page, "targets", judged({kind: all_rounds(results) for kind, results in found.items()}))
             print(f"targets: into {page}")
+        elif lacking := missing_targets(found):
+            print(f"targets: left as they are, for no file is of {lacking}")
     except Wrong as error:
         print(error, file=sys.stderr)
         return 1
@@ -61,6 +63,12 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{error.filename}: {error.strerror}{hint}", file=sys.stderr)
         return 1
     return 0
+
+
+def missing_targets(found: Collection[str]) -> str:
+    """What the targets need beside what there is of it; empty if there is nothing of it."""
+    needed = dict.fromkeys(target.kind for target in TARGETS)
+    return " and ".join(kind for kind in needed if kind not in found) if needed.keys() & found else ""
 
 
 def by_kind(files: Sequence[Path]) -> dict[str, list[Results]]:

