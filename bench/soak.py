@@ -195,7 +195,7 @@ def higher_than_ever(samples: Sequence[Sample], measure: str) -> bool:
     """Whether the second half comes above all of the first, without the beginning's own connections."""
     middle = samples[-1].at / 2
     values: list[tuple[float, float]] = [(one.at, getattr(one, measure)) for one in samples]
-    first = [value for at, value in values if min(BURST_GONE, middle) <= at <= middle]
+    first = [value for at, value in values if min(BURST_GONE, middle / 2) <= at <= middle]
     return max(value for at, value in values if at > middle) > max(first)
 
 

@@ -73,6 +73,14 @@ def test_a_pool_that_fills_again_is_no_leak(leak: float, grows: bool) -> None:
     assert found == {"memory": False, "files": grows, "sockets": grows}
 
 
+def test_a_soak_of_seconds_is_judged_as_well() -> None:
+    samples = [Sample(at * 0.5, 40e6, 20.0, float(10 + at)) for at in range(24)]
+    found = {
+        measure: verdict for _, measure, _, verdict in growth(Soak(MACHINE, 0.2, 9.0, 9, 5.0, 50.0, {"a": samples}))
+    }
+    assert found == {"memory": False, "files": False, "sockets": True}
+
+
 def test_too_few_samples_have_no_slope() -> None:
     with pytest.raises(ValueError, match="a slope needs 12 samples"):
         slope([1.0, 2.0], [1.0, 2.0])
