@@ -13,7 +13,7 @@ import re
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -41,20 +41,21 @@ def main(arguments: Sequence[str]) -> int:
         found = by_kind(options.files)
         for kind in found:
             must_have_marks(options.folder / BENCHES[kind].page, kind)
-        judges = all(target.kind in found for target in TARGETS)
-        if judges:
+        needed = dict.fromkeys(target.kind for target in TARGETS)
+        lacking = [kind for kind in needed if kind not in found]
+        if not lacking:
             must_have_marks(options.folder / TARGETS_PAGE, "targets")
         for kind, results in found.items():
             page = options.folder / BENCHES[kind].page
             write(page, kind, results)
             ended = "" if all(result.complete for result in results) else ", which ended before its time,"
             print(f"{kind}: {times(most_rounds(results))}{ended} into {page}")
-        if judges:
+        if not lacking:
             page = options.folder / TARGETS_PAGE
             between(page, "targets", judged({kind: all_rounds(results) for kind, results in found.items()}))
             print(f"targets: into {page}")
-        elif lacking := missing_targets(found):
-            print(f"targets: left as they are, for no file is of {lacking}")
+        elif len(lacking) < len(needed):
+            print(f"targets: left as they are, for no file is of {' and '.join(lacking)}")
     except Wrong as error:
         print(error, file=sys.stderr)
         return 1
@@ -63,12 +64,6 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{error.filename}: {error.strerror}{hint}", file=sys.stderr)
         return 1
     return 0
-
-
-def missing_targets(found: Collection[str]) -> str:
-    """What the targets need beside what there is of it; empty if there is nothing of it."""
-    needed = dict.fromkeys(target.kind for target in TARGETS)
-    return " and ".join(kind for kind in needed if kind not in found) if needed.keys() & found else ""
 
 
 def by_kind(files: Sequence[Path]) -> dict[str, list[Results]]:

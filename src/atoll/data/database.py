@@ -16,11 +16,15 @@ from atoll.data.postgres import DRIVER_ERRORS, Connection, DatabaseUnavailable, 
 from atoll.data.retention import Retention
 from atoll.data.work import Work
 from atoll.service import current_request
+from atoll.service.lifecycle import end
 
 log = logging.getLogger("atoll.data")
 
 ENOUGH = 0.1  # seconds: a request that has less says nothing about the database when it gets no answer
 PATIENCE = 5.0  # seconds that work waits for the database outside of any request; the default deadline of an operation
+CLOSED_WITHIN = (
+    2.0  # seconds for whoever asks a database one question: a silent one would not let go of its connections
+)
 DEADLINE_SHARE = 0.9  # of what is left to a request: so that it hears "unavailable" before its time is up
 RECENT = 2.0  # seconds; a connection that worked this lately answers for the whole database
 
@@ -72,10 +76,8 @@ class Database:
         try:
             async with asyncio.timeout(within):
                 await self._retention.stop()
-                if self._warming is not None:
-                    self._warming.cancel()
-                    await asyncio.gather(self._warming, return_exceptions=True)
-                    self._warming = None
+                await end(self._warming)
+                self._warming = None
                 await self._pool.close()
         except TimeoutError as error:
             log.info("the connections of %s are cut off: %s", self.service, one_line(error))
@@ -95,12 +97,10 @@ class Database:
         if self._pool.exhausted and time.monotonic() - self._answered_at < RECENT:
             return  # busy is not away, and a check must not queue behind the work
         connection = await self._pool.acquire()
-        cut_off = True
         try:
             await connection.execute("SELECT 1")
-            cut_off = False
         finally:
-            await self.release(connection, cut_off=cut_off)
+            await self.release(connection)
 
     def work(self) -> Work:
         """``async with database.work() as work``: commits at a clean exit, rolls back on an exception."""
@@ -110,17 +110,15 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection outside of any transaction: each statement commits by itself."""
         connection = await self.acquire()
-        cut_off = True
         try:
             yield connection
-            cut_off = False
         except DRIVER_ERRORS as error:
             found = postgres.translated(error, connection)
             if found is error:
                 raise
             raise found from error
         finally:
-            await self.release(connection, cut_off=cut_off)
+            await self.release(connection)
 
     async def dedicated(self, answer: float | None = postgres.ANSWER) -> Connection:
         """A connection outside of the pool, for what lives as long as its session: locks and notifications.
@@ -142,9 +140,9 @@ class Database:
         except TimeoutError:
             raise self.unanswered(patience) from None
 
-    async def release(self, connection: Connection, *, cut_off: bool = False) -> None:
-        """Gives the connection back to the pool. cut_off: a statement may have been, so do not wait long for its end."""
-        await self._pool.release(connection, cut_off=cut_off)
+    async def release(self, connection: Connection) -> None:
+        """Gives the connection back to the pool."""
+        await self._pool.release(connection)
 
     def usage(self) -> tuple[int, int]:
         """How many of its connections are in use, and how many are idle."""
@@ -234,8 +232,5 @@ class Database:
                         await backoff.wait()
         finally:
             # All of them, also when a stop comes between two: the pool's end would wait for the others for ever.
-            await asyncio.shield(self._give_back(taken))
+            await asyncio.shield(asyncio.gather(*(self.release(one) for one in taken)))
             self._tried.set()
-
-    async def _give_back(self, connections: Collection[Connection]) -> None:
-        await asyncio.gather(*(self.release(one) for one in connections), return_exceptions=True)

@@ -95,14 +95,12 @@ class GroupCommit:
 
     async def _write(self, rows: Sequence[DeferredRow]) -> None:
         connection = await self._database.acquire()
-        cut_off = True
         try:
             await connection.execute(WRITE, *columns(rows), timeout=ANSWER)
-            cut_off = False
         except TimeoutError:
             raise _unknown(ANSWER) from None
         finally:
-            await self._database.release(connection, cut_off=cut_off)
+            await self._database.release(connection)
 
 
 def _unknown(seconds: float) -> DatabaseUnavailable:

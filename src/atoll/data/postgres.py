@@ -19,12 +19,12 @@ UniqueViolation = asyncpg.UniqueViolationError
 CONNECT_TIMEOUT = 5.0  # seconds
 LET_GO = 1.0  # seconds that PostgreSQL has to confirm the end of a statement that was cut off
 ANSWER = 20.0  # seconds for one of the framework's own statements on a connection of its own; a lease waits 15 in one
-_SERVERS_KEEP_ALIVE = {
-    "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3", "tcp_user_timeout": "25000",
-}  # fmt: skip
 LATE = 5.0  # seconds that an answer may be late
 # A host that is gone says nothing, and Linux goes on sending for a quarter of an hour. (None but Linux has all of these.)
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 25_000))
+_SERVERS_KEEP_ALIVE = {
+    "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3", "tcp_user_timeout": "25000",
+}  # fmt: skip
 STATEMENT_CACHE = 256  # prepared statements a connection keeps; a service has fewer
 # InternalClientError: a connection whose end has been announced, and not yet closed, is used.
 _BROKEN = (asyncpg.InternalClientError, OSError, ssl.SSLError)
@@ -118,16 +118,15 @@ class Pool:
         """A connection; waits for a free one, and connects if need be."""
         return cast(Connection, await self._opened().acquire())
 
-    async def release(self, connection: Connection, *, cut_off: bool = False) -> None:
+    async def release(self, connection: Connection) -> None:
         """Gives the connection back; one that is still inside a transaction is thrown away.
 
-        cut_off: a statement may have been, by a time limit, say. PostgreSQL is told, and has to confirm it in `LET_GO`; from
-        one that does not answer no confirmation would ever come.
+        So is one whose statement was cut off, by a time limit, say, if PostgreSQL does not confirm that in `LET_GO`.
         """
         if not is_gone(connection) and connection.is_in_transaction():
             connection.terminate()
         try:
-            await self._opened().release(cast(Any, connection), timeout=LET_GO if cut_off else None)
+            await self._opened().release(cast(Any, connection), timeout=LET_GO)
         except TimeoutError:
             return  # its pool has thrown it away
         except (asyncpg.InternalClientError, asyncpg.InterfaceError):

@@ -272,10 +272,8 @@ class Projection:
                 await self._checkpoint.settle_rebuild(connection)
 
     async def _end_rebuild(self) -> None:
-        if self._rebuilding is not None:
-            self._rebuilding.cancel()
-            await asyncio.gather(self._rebuilding, return_exceptions=True)
-            self._rebuilding = None
+        await end(self._rebuilding)
+        self._rebuilding = None
 
     async def _notify(self) -> None:
         """Tells the instance that leads. Not in the committing transaction, because NOTIFY makes commits wait in a line."""

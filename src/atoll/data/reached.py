@@ -10,6 +10,7 @@ from atoll.contracts import Error
 from atoll.data.backoff import Backoff
 from atoll.data.event_order import Position
 from atoll.data.postgres import DRIVER_ERRORS, one_line
+from atoll.service.lifecycle import end
 
 log = logging.getLogger("atoll.data")
 _AWAY: tuple[type[Exception], ...] = (*DRIVER_ERRORS, Error)
@@ -57,10 +58,8 @@ class Reached:
 
     async def close(self) -> None:
         """Looks no more."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
-            self._looking = None
+        await end(self._looking)
+        self._looking = None
 
     async def _keep_looking(self) -> None:
         backoff = Backoff(first=LOOKS[0], most=LOOKS[1])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from atoll.contracts import Error
 from atoll.data.postgres import DRIVER_ERRORS, one_line
+from atoll.service.lifecycle import end
 
 if TYPE_CHECKING:
     from atoll.data.database import Database
@@ -57,10 +58,8 @@ class Retention:
 
     async def stop(self) -> None:
         """Stops."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await end(self._task)
+        self._task = None
 
     async def remove(self) -> int:
         """One round; how many rows went."""

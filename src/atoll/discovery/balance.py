@@ -104,9 +104,8 @@ class Balancer:
 
     async def stop(self) -> None:
         """Ends watching."""
-        if self._task is not None:
-            task, self._task = self._task, None
-            await end(task)
+        task, self._task = self._task, None
+        await end(task)
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

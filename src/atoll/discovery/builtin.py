@@ -149,9 +149,7 @@ class BuiltinRegistry:
             wait = REPEAT
 
     async def _forget(self, service: str, instance: str) -> None:
-        task = self._registering.pop((service, instance), None)
-        if task is not None:
-            await end(task)
+        await end(self._registering.pop((service, instance), None))
 
     def _instance(self, service: str, instance: str) -> str:
         return f"{self._url}/{quote(service, safe='')}/instances/{quote(instance, safe='')}"

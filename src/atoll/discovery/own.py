@@ -30,9 +30,8 @@ class OwnShare:
 
     async def stop(self) -> None:
         """Ends watching."""
-        if self._task is not None:
-            task, self._task = self._task, None
-            await end(task)
+        task, self._task = self._task, None
+        await end(task)
 
     async def _watch(self) -> None:
         watching = self._registry.watch(self._service)

@@ -24,6 +24,7 @@ from atoll.messaging.kafka_link import header
 from atoll.messaging.kafka_options import Call, one_line
 from atoll.messaging.kafka_subscription import KafkaSubscription
 from atoll.messaging.kafka_topics import OVERHEAD
+from atoll.service.lifecycle import end
 
 log = logging.getLogger("atoll.messaging")
 
@@ -86,8 +87,7 @@ class GroupReader:
 
     async def close(self) -> None:
         """Writes down what was acknowledged, and stops reading."""
-        self._keeper.cancel()
-        await asyncio.gather(self._keeper, return_exceptions=True)
+        await end(self._keeper)
         readers = dict(self._readers)
         try:
             async with asyncio.timeout(CLOSE_WITHIN):

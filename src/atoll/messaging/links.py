@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 from atoll.data.backoff import Backoff
 from atoll.messaging.broker import BrokerUnavailable
+from atoll.service.lifecycle import end
 
 log = logging.getLogger("atoll.messaging")
 
@@ -47,10 +48,8 @@ class Links(Generic[L]):
 
     async def stop(self) -> None:
         """Disconnects."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await end(self._task)
+        self._task = None
 
     def linked(self) -> L:
         """The link; BrokerUnavailable if there is none now."""

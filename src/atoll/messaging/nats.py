@@ -19,6 +19,7 @@ from atoll.messaging.broker import (
 from atoll.messaging.nats_link import MOST_IN_BATCH, Link, LinkError
 from atoll.messaging.nats_subscription import NatsSubscription, backlog, take_over
 from atoll.messaging.nats_tail import NatsTail, look_on
+from atoll.service.lifecycle import end
 
 log = logging.getLogger("atoll.messaging")
 
@@ -52,8 +53,7 @@ class NatsBroker:
         """Disconnects."""
         if self._task is not None:
             self._stopping = True  # cancelling alone may be lost inside of nats-py (cpython#86296: asyncio.wait_for)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
             self._task = None
 
     async def check(self) -> None:

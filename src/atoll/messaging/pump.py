@@ -193,8 +193,7 @@ class Pump:
             if not self._reading.cancelled():
                 self._reading.result()
         finally:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+            await end(self._reading)
             self._reading = None
 
     async def _read(self, subscription: Subscription, backoff: Backoff) -> None:

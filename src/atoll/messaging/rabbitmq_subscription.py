@@ -13,6 +13,7 @@ from atoll.messaging.broker import BrokerUnavailable, SubscriptionEnded
 from atoll.messaging.floors import Floors, KnownIds
 from atoll.messaging.rabbitmq_ledger import CLOSE_WITHIN, Ledger
 from atoll.messaging.rabbitmq_link import TROUBLES, Link, one_line
+from atoll.service.lifecycle import end
 
 PREFETCH = 500  # messages that have arrived and wait to be fetched
 WRITE_EVERY = 0.2  # seconds; acknowledgements within it are written down at once
@@ -86,9 +87,7 @@ class RabbitSubscription:
         """See `Subscription`. Writes down what was acknowledged."""
         was_ours = not self._ended
         self._end("it was closed")
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         try:
             async with asyncio.timeout(CLOSE_WITHIN):
                 if was_ours:

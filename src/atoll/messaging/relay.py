@@ -130,9 +130,7 @@ class Relay:
                 raise ConnectionError("the lease was lost")
             await batch
         finally:
-            losing.cancel()
-            batch.cancel()
-            await asyncio.gather(losing, batch, return_exceptions=True)
+            await end(losing, batch)
         cursor = Cursor(rows[-1]["fence"], rows[-1]["position"])
         crash_point("before-mark")
         await move_cursor(connection, cursor)

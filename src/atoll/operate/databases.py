@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from atoll.contracts import NotFound, Unavailable
 from atoll.data import Database
+from atoll.data.database import CLOSED_WITHIN
 from atoll.data.leases import close
 from atoll.data.postgres import DRIVER_ERRORS, one_line
 
 T = TypeVar("T")
-CLOSED_WITHIN = 2.0  # seconds; a database that does not answer would not let go of its connections
 _LOST: tuple[type[Exception], ...] = (*DRIVER_ERRORS, Unavailable)
 _AWAY: tuple[type[Exception], ...] = (*_LOST, ValueError)
 

@@ -11,6 +11,7 @@ from atoll.data import Database
 from atoll.data.backoff import Backoff
 from atoll.data.leases import close
 from atoll.data.postgres import DRIVER_ERRORS, listen, on_lost, one_line
+from atoll.service.lifecycle import end
 
 log = logging.getLogger("atoll.sagas")
 
@@ -40,9 +41,7 @@ class Waking:
 
     async def stop(self) -> None:
         """Stops."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         self._tasks = []
 
     def tell(self) -> None:

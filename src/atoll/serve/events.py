@@ -11,6 +11,7 @@ import msgspec
 from atoll.contracts import Error, Event
 from atoll.contracts.codec import decoder_for
 from atoll.data import Database
+from atoll.data.database import CLOSED_WITHIN
 from atoll.serve.environment import read_environment
 from atoll.serve.failure import CannotServe
 from atoll.serve.load import load_service
@@ -18,7 +19,6 @@ from atoll.serve.parts import database_of
 from atoll.serve.sagas import consumed_events
 from atoll.service import Service
 
-CLOSED_WITHIN = 2.0  # seconds; a database that does not answer would not let go of its connections
 _NO_SHAPE = frozenset({"title", "description", "default", "examples"})  # what a schema says besides the shape
 
 

@@ -62,9 +62,8 @@ class FaultWatch:
 
     async def stop(self) -> None:
         """Ends asking; what was ordered ends with it."""
-        if self._task is not None:
-            task, self._task = self._task, None
-            await end(task)
+        task, self._task = self._task, None
+        await end(task)
         self._faults.replace({})
 
     async def _watch(self) -> None:

@@ -62,18 +62,15 @@ class Lifecycle:
         self._running.append((name, stop))
 
     async def stop(self, grace: float) -> None:
-        """Stops all in reverse order within ``grace`` seconds together; each has at least `LAST_MOMENT` of its own.
-
-        (`MOMENT` if the grace time is shorter.)
-        """
+        """Stops all in reverse order within ``grace`` seconds together; each has at least `LAST_MOMENT` of its own,
+        or as long as the grace time if that is shorter, but `MOMENT`."""
         clock = asyncio.get_running_loop().time
         self._until = min(self._until, clock() + grace)
+        least = min(max(grace, MOMENT), LAST_MOMENT)
         while self._running:
             name, stop = self._running.pop()
             try:
-                async with asyncio.timeout(
-                    max(self._until - clock(), min(max(grace, MOMENT), LAST_MOMENT))
-                ) as self._patience:
+                async with asyncio.timeout(max(self._until - clock(), least)) as self._patience:
                     await stop()
                 log.debug("stopped: %s", name)
             except asyncio.CancelledError as error:

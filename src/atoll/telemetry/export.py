@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
 
+from atoll.service.lifecycle import end
 from atoll.telemetry.metrics import Metrics
 from atoll.telemetry.otlp_logs import LogQueue, encode_logs
 from atoll.telemetry.otlp_metrics import encode_metrics
@@ -59,8 +60,7 @@ class Export:
         except TimeoutError:
             self._tell("stop", "the collector did not take the last of the telemetry in time")
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
     async def _run(self) -> None:
         due, metrics_due = monotonic() + self._settings.schedule, monotonic() + self._settings.metrics_interval

@@ -35,8 +35,7 @@ class ProcessMetrics:
 
     async def stop(self) -> None:
         """Looks no more."""
-        if self._task is not None:
-            await end(self._task)
+        await end(self._task)
 
     async def _look(self) -> None:
         while True:

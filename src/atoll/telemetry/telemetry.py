@@ -76,9 +76,8 @@ class Telemetry:
 
     async def stop(self) -> None:
         """Sends what is left, for a moment."""
-        if self._task is not None:
-            await end(self._task)
-            self._task = None
+        await end(self._task)
+        self._task = None
         logging.getLogger().removeHandler(self.logs)
         await self._process.stop()
         if self.settings.urls and not self.settings.disabled:
